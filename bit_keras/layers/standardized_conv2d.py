@@ -1,0 +1,41 @@
+"""Convolution with standardized kernels (Qiao et al., "Weight Standardization", arXiv 1903.10520)."""
+
+import keras
+from keras import ops
+
+from bit_keras.layers.precision import at_least_float32
+
+EPSILON = 1e-10  # added to the kernel's variance; google-research/big_transfer, bit_tf2/models.py
+
+
+@keras.saving.register_keras_serializable(package="bit_keras")
+class StandardizedConv2D(keras.layers.Conv2D):
+    """`keras.layers.Conv2D` whose kernel has mean 0 and variance 1 for each output channel.
+
+    The kernel k (height, width, in, out) is applied as (k - mean) / sqrt(variance + 1e-10), mean and biased variance
+    over height, width and in. Stored and standardized in at least float32 under every dtype policy, then rounded once
+    to the compute dtype.
+
+    Args:
+        filters: output channels.
+        kernel_size: height and width, an integer or a pair.
+        **kwargs: as for `keras.layers.Conv2D`.
+
+    Input and output: (batch, height, width, channels) of the compute dtype; height and width may be unknown.
+    """
+
+    def add_weight(self, *args, **kwargs):
+        # Keras hands a mixed policy's layer its variables already rounded to half precision: autocast=False does not.
+        dtype = at_least_float32(kwargs.pop("dtype", None) or self.variable_dtype)
+        return super().add_weight(*args, **{**kwargs, "dtype": dtype, "autocast": False})
+
+    def convolution_op(self, inputs, kernel):
+        return super().convolution_op(inputs, ops.cast(standardize(kernel), inputs.dtype))
+
+
+def standardize(kernel):
+    """Returns `kernel` (height, width, in, out), at least float32, with mean 0 and variance 1 over all but out."""
+    mean = ops.mean(kernel, axis=(0, 1, 2), keepdims=True)
+    centred = kernel - mean
+    variance = ops.mean(ops.square(centred), axis=(0, 1, 2), keepdims=True)
+    return centred * ops.rsqrt(variance + EPSILON)

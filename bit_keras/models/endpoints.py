@@ -1,0 +1,40 @@
+"""Named places inside a BiT."""
+
+import re
+
+from bit_keras.errors import UserError
+
+
+def endpoint(model, name):
+    """Returns the symbolic output of a block, for `keras.Model(model.inputs, ...)`.
+
+    Args:
+        model: a BiT.
+        name: "root_block", "block1" to "block4", a unit such as "block3-unit06", "features" (pooled) or "head".
+
+    Raises:
+        UserError: if the model has no such place.
+    """
+    names = _endpoints(model)
+    if name not in names:
+        raise UserError(f"Expected an endpoint among {sorted(names)}. Received: {name!r}.")
+    return model.get_layer(names[name]).output
+
+
+def pyramid(model):
+    """Returns {"P1": the root convolution, "P2" to "P5": blocks 1 to 4} as symbolic outputs.
+
+    P1 is at half of the picture's height and width, P5 at a 32nd. `keras.Model(model.inputs, bit.pyramid(model))` gives
+    them all.
+    """
+    root = next(layer for layer in model.layers if layer.name.startswith("root_block-") and layer.weights)
+    return {"P1": root.output} | {f"P{block + 1}": endpoint(model, f"block{block}") for block in range(1, 5)}
+
+
+def _endpoints(model):
+    """Returns {endpoint: layer name}; a block's own name stands for its last unit."""
+    layers = {layer.name for layer in model.layers}
+    units = sorted(name for name in layers if re.fullmatch(r"block\d-unit\d+", name))
+    blocks = {unit.split("-")[0]: unit for unit in units}
+    places = {"root_block": "root_block", "features": "features", "head": "head-conv2d"} | blocks
+    return {name: layer for name, layer in places.items() if layer in layers} | {unit: unit for unit in units}

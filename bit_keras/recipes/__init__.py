@@ -1,0 +1,5 @@
+"""The numbers of the papers, with their sources. Imports neither TensorFlow nor Keras."""
+
+from bit_keras.recipes.hyperrule import HyperRule
+
+__all__ = ["HyperRule"]

@@ -1,0 +1,1 @@
+"""Published and own weights, from files into native Keras models and back, exactly."""

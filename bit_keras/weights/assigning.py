@@ -1,0 +1,46 @@
+"""Assigns arrays to a model totally: every array is used once, every variable is assigned once."""
+
+from bit_keras.errors import WeightsError
+from bit_keras.weights.names import HEAD, canonical_name, check_shapes
+
+
+def assign(model, arrays, source, *, keep_head=True):
+    """Gives each variable of `model` its array; reads one array at a time.
+
+    Args:
+        model: a BiT.
+        arrays: {canonical name: `Array`}.
+        source: where they are from, for messages.
+        keep_head: False leaves the model's own head, if any, and the arrays' head alone: the one exception.
+
+    Raises:
+        WeightsError: before anything is assigned, if names or shapes differ; later, if an array cannot be read.
+    """
+    variables = {canonical_name(variable): variable for variable in model.variables}
+    if not keep_head:
+        variables = {name: variable for name, variable in variables.items() if name not in HEAD}
+        arrays = {name: array for name, array in arrays.items() if name not in HEAD}
+    expected = {name: file_shape(name, variable) for name, variable in variables.items()}
+    check_shapes({name: array.shape for name, array in arrays.items()}, expected, source, f"the model {model.name}")
+    for name, variable in variables.items():
+        variable.assign(arrays[name].read().reshape(variable.shape))
+
+
+def file_shape(name, variable):
+    """Returns the shape that `variable` has in a file of the official layout, where the head is a 1x1 convolution."""
+    shape = tuple(variable.shape)
+    return (1, 1, *shape) if name == HEAD[0] else shape
+
+
+def by_name(arrays, source):
+    """Returns {canonical name: array} of `arrays`, repaired.
+
+    Raises:
+        WeightsError: if two arrays have one name.
+    """
+    named = {}
+    for array in arrays:
+        if array.name in named:
+            raise WeightsError(f"{source} holds the array {array.name} twice. Give a file that holds each array once.")
+        named[array.name] = array
+    return named

@@ -1,0 +1,91 @@
+"""`load`: from a preset, a file or a folder to a native model."""
+
+from pathlib import Path
+
+from bit_keras.errors import WeightsError
+from bit_keras.models.resnet_v2 import build
+from bit_keras.weights.assigning import assign, by_name
+from bit_keras.weights.catalogue import PRESETS, find_preset
+from bit_keras.weights.fetching import fetched
+from bit_keras.weights.names import architecture_of
+from bit_keras.weights.npz import read_npz
+
+RUN_WEIGHTS = "weights.npz"  # of a run folder; written when training has ended
+
+
+def load(source, *, num_classes=None, dtype=None):
+    """Returns the BiT in `source` as a functional `keras.Model`: [-1, 1] float32 pictures in, logits or features out.
+
+    Depth, width, head and kind of normalization are read off the arrays.
+
+    Args:
+        source: a preset (`bit.list_presets()`), an `.npz` file, a SavedModel folder that `bit.export` wrote, or a run
+            folder of `bit.finetune`.
+        num_classes: None gives what the file holds, with its head if it has one; a number gives its backbone with a new
+            zero head of that many classes; 0 gives no head, so the output is the (batch, 2048 * width) features.
+        dtype: a Keras dtype policy or its name; None for the global one.
+
+    Raises:
+        UserError: if there is no such preset or path.
+        WeightsError: unless every array of the file is used once and every variable is assigned once.
+    """
+    return load_arrays(read_arrays(source), source, num_classes=num_classes, dtype=dtype)
+
+
+def read_arrays(source):
+    """Returns {canonical name: `Array`} of what `load` takes; the numbers are read when asked for."""
+    path = weights_path(source)
+    return by_name(_reader(path)(path), path)
+
+
+def load_arrays(arrays, source, *, num_classes=None, **options):
+    """Returns the model that {canonical name: `Array`} make; `options` are those of `build`."""
+    found = architecture_of({name: array.shape for name, array in arrays.items()}, source)
+    model = build(
+        found.variant,
+        num_classes=found.num_classes if num_classes is None else num_classes,
+        normalization=found.normalization,
+        weight_standardization=found.weight_standardization,
+        kernel_initializer="zeros",
+        **options,
+    )
+    assign(model, arrays, source, keep_head=num_classes is None)
+    return model
+
+
+def weights_path(source):
+    """Returns the file or SavedModel folder that `source` stands for, fetched if it is a preset."""
+    path = Path(source)
+    if path.is_dir() and (path / "config.json").is_file():
+        return _of_run(path)
+    if path.exists():
+        return path
+    if found := find_preset(str(source)):
+        return fetched(found)
+    raise WeightsError(
+        f"There is no file or folder {source}, and no preset of that name. Give a path that exists or one of: "
+        f"{', '.join(PRESETS)}."
+    )
+
+
+def _of_run(folder):
+    if not (folder / RUN_WEIGHTS).is_file():
+        raise WeightsError(
+            f"The run in {folder} has not ended: it has no {RUN_WEIGHTS} yet. Run its command again; it goes on where "
+            "it stopped."
+        )
+    return folder / RUN_WEIGHTS
+
+
+def _reader(path):
+    if path.is_file():
+        return read_npz
+    # Here, so that .npz files load where TensorFlow is not installed.
+    from bit_keras.weights.saved_model import is_saved_model, read_saved_model
+
+    if is_saved_model(path):
+        return read_saved_model
+    raise WeightsError(
+        f"Expected an .npz file, a SavedModel folder (with saved_model.pb) or a run folder (with config.json). "
+        f"Received the folder {path}, which is neither."
+    )

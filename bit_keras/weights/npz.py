@@ -1,0 +1,107 @@
+"""The official `.npz` layout, read and written one array at a time.
+
+A file from a stranger is safe to read: nothing is unpickled, and what a header claims is compared with the size that
+the archive gives before any memory is taken.
+"""
+
+import math
+import zipfile
+import zlib
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.lib import format as npy
+
+from bit_keras.errors import WeightsError
+from bit_keras.files import atomic_file
+from bit_keras.weights.assigning import file_shape
+from bit_keras.weights.names import Array, canonical_name, repaired
+
+MAX_HEADER = 10_000  # bytes; NumPy's own limit for headers that are not trusted
+
+
+def read_npz(path):
+    """Yields an `Array` for each member of the file; its numbers are read when `read` is called.
+
+    Raises:
+        WeightsError: for a file that is no `.npz`, is truncated, or holds anything but arrays of floating-point
+            numbers. It names the file and the array.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            headers = [_header(archive, member, path) for member in members]
+    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
+        raise WeightsError(f"{path} is not a complete .npz file ({error}). Fetch or copy it again.") from error
+    except IsADirectoryError as error:
+        raise WeightsError(f"Expected an .npz file. Received the folder {path}.") from error
+    for member, (name, shape) in zip(members, headers, strict=True):
+        yield Array(repaired(name), shape, partial(_numbers, path, member, name))
+
+
+def write_npz(path, arrays):
+    """Writes (name, array) pairs as one uncompressed `.npz`, atomically.
+
+    Raises:
+        SaveError: if the file cannot be written; an older one stays.
+    """
+    with atomic_file(path) as file, zipfile.ZipFile(file, "w", allowZip64=True) as archive:
+        for name, array in arrays:
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                npy.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+
+
+def save_weights(model, path):
+    """Writes the weights of a BiT as float32 in the official layout, which the 2020 code, timm and big_vision load.
+
+    Args:
+        model: a BiT of this package.
+        path: the file, by custom with the suffix `.npz`; an older one is replaced once the new one is whole.
+
+    Raises:
+        SaveError: if the file cannot be written.
+    """
+    write_npz(Path(path), weight_arrays(model))
+
+
+def weight_arrays(model):
+    """Yields (canonical name, float32 array) of each variable of a BiT."""
+    for variable in model.variables:
+        name = canonical_name(variable)
+        yield name, np.asarray(variable.numpy(), "float32").reshape(file_shape(name, variable))
+
+
+def _header(archive, member, path):
+    """Returns the name and shape of a member after checking that it is what it claims to be."""
+    name = member.filename.removesuffix(".npy")
+    with archive.open(member) as file:
+        try:
+            version = npy.read_magic(file)
+            read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+            shape, _, dtype = read(file, max_header_size=MAX_HEADER)
+        except (ValueError, OverflowError, MemoryError) as error:
+            reason = str(error).split("\n")[0]
+            raise WeightsError(f"The array {name} in {path} has no valid header: {reason}") from error
+        size = file.tell()
+    if dtype.hasobject or dtype.kind != "f":
+        raise WeightsError(
+            f"Expected floating-point numbers in {path}. The array {name} holds {dtype}; pickled objects are never "
+            "opened. Save the arrays as float32."
+        )
+    if member.file_size != size + math.prod(shape) * dtype.itemsize:
+        raise WeightsError(
+            f"The array {name} in {path} claims shape {shape} of {dtype} but has {member.file_size - size} bytes. "
+            "The file is damaged; fetch or copy it again."
+        )
+    return name, tuple(shape)
+
+
+def _numbers(path, member, name):
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+            array = npy.read_array(file, allow_pickle=False, max_header_size=MAX_HEADER)
+            file.read()  # up to the end, where the checksum is compared
+            return array
+    except (zipfile.BadZipFile, EOFError, ValueError, zlib.error) as error:
+        raise WeightsError(f"The array {name} in {path} is damaged ({error}). Fetch or copy the file again.") from error
