@@ -1,0 +1,57 @@
+"""Looks at every picture before a run, so that a broken one is named then and not met in the middle."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from bit_keras.data.pictures import PictureError, as_decodable, decode_picture
+from bit_keras.errors import DataProblems
+
+LISTED = 20  # broken pictures that a message names
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A readable picture: its upright (height, width), and whether TensorFlow reads its file as it is."""
+
+    size: tuple[int, int]
+    is_native: bool
+
+
+def check_pictures(paths):
+    """Decodes each file of `paths`, with a progress bar; returns ({path: Checked}, {path: what is wrong})."""
+    good, broken = {}, {}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = tqdm(pool.map(_check, paths), total=len(paths), desc="checking pictures", unit="picture", leave=False)
+        for path, result in zip(paths, results, strict=True):
+            (good if isinstance(result, Checked) else broken)[path] = result
+    return good, broken
+
+
+def raise_if_strict(problems, strict):
+    """Raises `DataProblems` that names the broken pictures, if there are any and `strict` is set."""
+    if strict and problems:
+        raise DataProblems(f"{describe(problems)} Mend or remove them, or run without strict to leave them out.")
+
+
+def describe(problems):
+    """Returns sentences that count and name {path: reason}."""
+    named = "; ".join(f"{path}: {reason}" for path, reason in list(problems.items())[:LISTED])
+    more = f"; and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
+    noun = "picture cannot" if len(problems) == 1 else "pictures cannot"
+    return f"{len(problems)} {noun} be read: {named}{more}."
+
+
+def _check(path):
+    try:
+        encoded = Path(path).read_bytes()
+        decodable = as_decodable(encoded)
+        height, width, _ = decode_picture(decodable).shape
+    except OSError as error:
+        return error.strerror or str(error)
+    except PictureError as error:
+        return str(error)
+    return Checked((height, width), decodable is encoded)

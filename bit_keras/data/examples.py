@@ -1,0 +1,47 @@
+"""What every source gives: splits of examples that can be read by index, in any order."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import tensorflow as tf
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Examples:
+    """One split.
+
+    Args:
+        size: number of examples.
+        read: from an int64 scalar tensor below `size` to (encoded bytes, int64 label), in TensorFlow ops.
+    """
+
+    size: int
+    read: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
+    def __len__(self):
+        return self.size
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set.
+
+    Args:
+        name: as the user gave it.
+        class_names: label k is `class_names[k]`.
+        splits: {"train", "validation", "test": Examples}; a split may lack.
+        image_size: median (height, width) of the training pictures in pixels.
+        fingerprint: a hash that changes with the examples, their labels and their split.
+        problems: {path: reason} of the pictures left out.
+        table: rows (path, label, split) where the examples are files, for `split.csv`.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    splits: dict[str, Examples]
+    image_size: tuple[int, int]
+    fingerprint: str
+    problems: dict[str, str] = field(default_factory=dict)
+    table: tuple[tuple[str, str, str], ...] = ()

@@ -1,0 +1,38 @@
+"""`open_data`: from what the user names to a data set."""
+
+from pathlib import Path
+
+from bit_keras.data.digits import open_digits
+from bit_keras.data.folder import open_folder
+from bit_keras.data.table import open_csv
+from bit_keras.data.tfds import open_tfds
+from bit_keras.errors import DataError
+
+TFDS = "tfds:"
+
+
+def open_data(data, *, seed=0, strict=False):
+    """Returns the `Data` that `data` names.
+
+    Args:
+        data: a folder with one folder for each class; a `.csv` with path and label; "tfds:NAME"; or "digits".
+        seed: of the split.
+        strict: whether a broken picture stops the run; otherwise it is left out, named in `Data.problems`.
+
+    Raises:
+        DataError: if there is no such data, or none that can be used.
+        DataProblems: for broken pictures, if `strict`.
+    """
+    if str(data).startswith(TFDS):
+        return open_tfds(str(data).removeprefix(TFDS), seed=seed)
+    path = Path(data)
+    if path.is_dir():
+        return open_folder(path, seed=seed, strict=strict)
+    if path.is_file() and path.suffix == ".csv":
+        return open_csv(path, seed=seed, strict=strict)
+    if str(data) == "digits":
+        return open_digits(seed=seed)
+    raise DataError(
+        f"There is no data {str(data)!r}. Expected a folder with one folder of pictures for each class, a .csv with the "
+        "columns path and label, 'tfds:NAME', or 'digits'."
+    )

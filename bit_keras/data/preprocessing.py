@@ -1,0 +1,30 @@
+"""From pixels to what the network sees; training and evaluation are two functions.
+
+Sizes, bilinear interpolation without antialias and the range are those of google-research/big_transfer,
+input_pipeline_tf2_or_jax.py; the mirroring is at random, as in the paper (that file mirrors every picture).
+"""
+
+import tensorflow as tf
+
+
+def preprocess_train(picture, randomness, *, resize, crop, flip):
+    """Returns float32 (crop, crop, 3) in [-1, 1] from uint8 (height, width, 3).
+
+    Resized to a square of side `resize` whatever its proportions, cut at random and, if `flip`, mirrored at random.
+    `randomness` is three numbers in [0, 1): they decide row, column and mirroring.
+    """
+    picture = tf.image.resize(picture, (resize, resize))
+    row, column = tf.unstack(tf.cast(randomness[:2] * (resize - crop + 1), tf.int32))
+    picture = picture[row : row + crop, column : column + crop]
+    if flip:
+        picture = tf.cond(randomness[2] < 0.5, lambda: tf.reverse(picture, [1]), lambda: picture)
+    return _scaled(tf.ensure_shape(picture, (crop, crop, 3)))
+
+
+def preprocess_eval(picture, *, crop):
+    """Returns float32 (crop, crop, 3) in [-1, 1] from uint8 (height, width, 3): resized, nothing cut off."""
+    return _scaled(tf.ensure_shape(tf.image.resize(picture, (crop, crop)), (crop, crop, 3)))
+
+
+def _scaled(pixels):
+    return (pixels - 127.5) / 127.5

@@ -1,0 +1,125 @@
+"""Files on disk as a data set: from rows (path, label, split) to checked splits."""
+
+import csv
+import hashlib
+import io
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from bit_keras.data.checking import check_pictures, raise_if_strict
+from bit_keras.data.examples import SPLITS, Data, Examples
+from bit_keras.data.pictures import as_decodable
+from bit_keras.data.splitting import stratified_split
+from bit_keras.errors import DataError
+from bit_keras.files import write_text
+
+COLUMNS = ("path", "label", "split")
+
+
+def open_csv(path, *, seed, strict):
+    """Returns the `Data` of a CSV file with the columns path and label and, if you like, split.
+
+    Relative paths start at the file's folder. Without a split column, the split is that of a folder.
+
+    Raises:
+        DataError: for a missing column, an unknown split or fewer than two classes.
+        DataProblems: for broken pictures, if `strict`.
+    """
+    path = Path(path)
+    with open(path, newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if not {"path", "label"} <= set(reader.fieldnames or ()):
+            raise DataError(f"Expected the columns path and label in {path}. Received: {reader.fieldnames}.")
+        rows = [(str(path.parent / row["path"]), row["label"], row.get("split") or "") for row in reader]
+    unknown = sorted({split for *_, split in rows} - {"", *SPLITS})
+    if unknown:
+        raise DataError(f"Expected the split in {path} to be among {SPLITS} or empty. Received: {unknown}.")
+    return open_rows(str(path), rows, seed=seed, strict=strict)
+
+
+def write_csv(path, table):
+    """Writes rows (path, label, split), atomically."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *table])
+    write_text(path, text.getvalue())
+
+
+def open_rows(name, rows, *, seed, strict, class_names=None):
+    """Returns the `Data` of rows (path, label, split or ""); rows without a split are divided."""
+    good, problems = check_pictures([path for path, *_ in rows])
+    raise_if_strict(problems, strict)
+    rows = [row for row in rows if row[0] in good]
+    names = tuple(class_names or sorted({label for _, label, _ in rows}))
+    _check_classes(name, names, rows, problems)
+    rows = _with_splits(rows, seed)
+    sizes = np.array([good[path].size for path, _, split in rows if split == "train"])
+    return Data(
+        name=name,
+        class_names=names,
+        splits={split: _examples(rows, split, names, good) for split in SPLITS if _of(rows, split)},
+        image_size=tuple(int(side) for side in np.median(sizes, axis=0)),
+        fingerprint=_fingerprint(rows),
+        problems=problems,
+        table=tuple(rows),
+    )
+
+
+def _check_classes(name, names, rows, problems):
+    if not rows:
+        broken = f" ({len(problems)} broken ones)" if problems else ""
+        raise DataError(f"{name} holds no readable pictures{broken}. Put pictures into it, one folder for each class.")
+    if len(names) < 2:
+        raise DataError(f"Expected at least two classes in {name}. Received: {list(names)}. Add a folder or label.")
+    empty = sorted(set(names) - {label for _, label, _ in rows})
+    if empty:
+        raise DataError(f"The classes {empty} of {name} have no readable picture. Add some, or remove these classes.")
+
+
+def _with_splits(rows, seed):
+    """Divides rows without a split; where only "validation" lacks, it is taken from "train"."""
+    given = {split for *_, split in rows}
+    if "" in given:
+        part, held_out = "", ("test", "validation")
+    elif "validation" not in given:
+        part, held_out = "train", ("validation",)
+    else:
+        return rows
+    labels = [label for _, label, split in rows if split == part]
+    divided = iter(stratified_split(labels, seed, held_out))
+    return [(path, label, next(divided) if split == part else split) for path, label, split in rows]
+
+
+def _of(rows, split):
+    return [row for row in rows if row[2] == split]
+
+
+def _examples(rows, split, class_names, checked):
+    rows = _of(rows, split)
+    paths = tf.constant([path for path, *_ in rows])
+    labels = tf.constant([class_names.index(label) for _, label, _ in rows], tf.int64)
+    is_native = tf.constant([checked[path].is_native for path, *_ in rows])
+
+    def read(index):
+        path = paths[index]
+        encoded = tf.cond(
+            is_native[index],
+            lambda: tf.io.read_file(path),
+            lambda: tf.ensure_shape(tf.numpy_function(_read_foreign, [path], tf.string), ()),
+        )
+        return encoded, labels[index]
+
+    return Examples(len(rows), read)
+
+
+def _read_foreign(path):
+    return as_decodable(Path(path.decode()).read_bytes())
+
+
+def _fingerprint(rows):
+    """Names, sizes, labels and splits; not the folder, which may move."""
+    digest = hashlib.sha256()
+    for path, label, split in rows:
+        digest.update(f"{Path(path).name}\0{Path(path).stat().st_size}\0{label}\0{split}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,128 @@
+"""A prepared TensorFlow Datasets data set, its TFRecord files read by index.
+
+TFDS itself streams; a run that resumes at any step needs the k-th record at once. So the headers of the files are read
+once (16 bytes a record), after which a record is one seek.
+"""
+
+import struct
+
+import numpy as np
+import tensorflow as tf
+
+from bit_keras.data.examples import Data, Examples
+from bit_keras.data.pictures import decode_picture
+from bit_keras.errors import DataError
+
+HELD_OUT = {"validation": 0.02}  # without a validation split: as the released code has it for CIFAR, train[:98%]
+LENGTH_BYTES, FRAME_BYTES = 8, 16  # TFRecord: length (8), its checksum (4), the record, its checksum (4)
+SIZE_SAMPLE = 256  # pictures looked at for the median size, where TFDS does not know it
+
+
+def open_tfds(name, *, seed):
+    """Returns the `Data` of the TFDS data set `name`, which may have a config and a version ("a/b:1.0.0").
+
+    Its test split is the test; without one, its validation split is. What is missing then is taken from train: the
+    last 2 % for validation. It must have been prepared: nothing is downloaded here.
+
+    Raises:
+        DataError: if TFDS does not know it or it is not prepared (the message says how), if it is not stored as
+            TFRecord, or has no feature "image" of pictures and "label" of classes.
+    """
+    import tensorflow_datasets as tfds
+
+    builder = _builder(tfds, name)
+    features = builder.info.features
+    _check_features(tfds, name, features)
+    splits = _splits(builder, _Parser(features, tfds.decode.SkipDecoding()))
+    return Data(
+        name=f"tfds:{name}",
+        class_names=tuple(features["label"].names),
+        splits=splits,
+        image_size=_image_size(features["image"].shape, splits["train"], seed),
+        fingerprint=f"{builder.info.full_name}-{[len(split) for split in splits.values()]}",
+    )
+
+
+def _builder(tfds, name):
+    prepare = f"Prepare it with: python -c \"import tensorflow_datasets as t; t.builder('{name}').download_and_prepare()\""
+    try:
+        builder = tfds.builder(name, try_gcs=False)
+    except (tfds.core.DatasetNotFoundError, ValueError, RuntimeError) as error:
+        raise DataError(
+            f"TFDS knows no data set {name!r} ({str(error).splitlines()[0]}). Choose one of its catalogue, or a "
+            "prepared one in TFDS_DATA_DIR."
+        ) from error
+    if not builder.info.splits or not all(tf.io.gfile.exists(str(f)) for f in builder.info.splits["train"].filepaths):
+        raise DataError(f"The TFDS data set {name} is not prepared in {builder.data_dir}. {prepare}")
+    if builder.info.file_format.value != "tfrecord":
+        raise DataError(
+            f"Expected {name} to be stored as TFRecord. Received: {builder.info.file_format.value}. Prepare it with "
+            "file_format='tfrecord'."
+        )
+    return builder
+
+
+def _check_features(tfds, name, features):
+    if not isinstance(features.get("image"), tfds.features.Image) or not isinstance(
+        features.get("label"), tfds.features.ClassLabel
+    ):
+        raise DataError(f"Expected the features image and label in the TFDS data set {name}. Received: {list(features)}.")
+
+
+class _Parser:
+    """Parses a serialized example without decoding its picture."""
+
+    def __init__(self, features, skip_decoding):
+        self.features = features
+        self.decoders = {"image": skip_decoding}
+
+    def __call__(self, serialized):
+        example = self.features.deserialize_example(serialized, decoders=self.decoders)
+        return example["image"], tf.cast(example["label"], tf.int64)
+
+
+def _splits(builder, parse):
+    """Train, validation and test, as far as there are any."""
+    found = {name: _records(builder.info.splits[name].filepaths) for name in builder.info.splits}
+    train, validation = found["train"], found.get("validation")
+    test = found.get("test", validation)
+    if validation is None or test is validation:
+        kept = len(train) - max(1, round(HELD_OUT["validation"] * len(train)))
+        train, validation = train[:kept], train[kept:]
+    splits = {"train": train, "validation": validation, "test": test}
+    return {name: _examples(records, parse) for name, records in splits.items() if records is not None}
+
+
+def _records(paths):
+    """Returns an object array of (path, offset, length), one a record."""
+    records = []
+    for path in map(str, paths):
+        with open(path, "rb") as file:
+            while header := file.read(LENGTH_BYTES):
+                (length,) = struct.unpack("<Q", header)
+                records.append((path, file.tell() + FRAME_BYTES - LENGTH_BYTES - 4, length))
+                file.seek(length + FRAME_BYTES - LENGTH_BYTES, 1)
+    return records
+
+
+def _examples(records, parse):
+    def record(index):
+        path, offset, length = records[index]
+        with open(path, "rb") as file:
+            file.seek(offset)
+            return file.read(length)
+
+    def read(index):
+        return parse(tf.ensure_shape(tf.numpy_function(record, [index], tf.string), ()))
+
+    return Examples(len(records), read)
+
+
+def _image_size(shape, examples, seed):
+    """The median (height, width), of a sample where the pictures differ."""
+    height, width, _ = shape
+    if height and width:
+        return height, width
+    sample = np.random.default_rng(seed).permutation(len(examples))[:SIZE_SAMPLE]
+    sizes = [decode_picture(examples.read(tf.constant(index))[0]).shape[:2] for index in sample]
+    return tuple(int(side) for side in np.median(np.array(sizes), axis=0))
