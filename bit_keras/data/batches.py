@@ -59,7 +59,7 @@ def evaluation_batches(examples, *, crop, batch_size):
 def _shuffled(position, size, seed):
     """Returns the index of the example at `position` of the endless order."""
     epoch, place = position // size, position % size
-    return tf.random.experimental.index_shuffle(place, [seed, ORDER, epoch], size - 1)
+    return tf.random.experimental.index_shuffle(place, _seed(seed, ORDER, epoch), size - 1)
 
 
 def _seed(seed, stream, position):

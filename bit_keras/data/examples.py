@@ -34,6 +34,7 @@ class Data:
         splits: {"train", "validation", "test": Examples}; a split may lack.
         image_size: median (height, width) of the training pictures in pixels.
         fingerprint: a hash that changes with the examples, their labels and their split.
+        is_split: whether the data came divided; if not, it was divided here.
         problems: {path: reason} of the pictures left out.
         table: rows (path, label, split) where the examples are files, for `split.csv`.
     """
@@ -43,5 +44,6 @@ class Data:
     splits: dict[str, Examples]
     image_size: tuple[int, int]
     fingerprint: str
+    is_split: bool = True
     problems: dict[str, str] = field(default_factory=dict)
     table: tuple[tuple[str, str, str], ...] = ()

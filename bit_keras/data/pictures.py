@@ -50,7 +50,7 @@ def _as_png(encoded):
     try:
         picture = Image.open(io.BytesIO(encoded))
     except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise PictureError("it is not a picture of a known format") from error
+        raise PictureError("it is no picture, or its beginning is damaged") from error
     # What Pillow repairs silently here, TensorFlow refused: a damaged file of these formats stays damaged.
     if picture.format in ("JPEG", "PNG", "GIF"):
         raise PictureError(f"the {picture.format} is truncated or damaged")

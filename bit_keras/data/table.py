@@ -53,6 +53,7 @@ def open_rows(name, rows, *, seed, strict, class_names=None):
     rows = [row for row in rows if row[0] in good]
     names = tuple(class_names or sorted({label for _, label, _ in rows}))
     _check_classes(name, names, rows, problems)
+    is_split = all(split for *_, split in rows)
     rows = _with_splits(rows, seed)
     sizes = np.array([good[path].size for path, _, split in rows if split == "train"])
     return Data(
@@ -61,6 +62,7 @@ def open_rows(name, rows, *, seed, strict, class_names=None):
         splits={split: _examples(rows, split, names, good) for split in SPLITS if _of(rows, split)},
         image_size=tuple(int(side) for side in np.median(sizes, axis=0)),
         fingerprint=_fingerprint(rows),
+        is_split=is_split,
         problems=problems,
         table=tuple(rows),
     )

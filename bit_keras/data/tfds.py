@@ -1,7 +1,7 @@
 """A prepared TensorFlow Datasets data set, its TFRecord files read by index.
 
 TFDS itself streams; a run that resumes at any step needs the k-th record at once. So the headers of the files are read
-once (16 bytes a record), after which a record is one seek.
+once (12 bytes a record), after which a record is one seek.
 """
 
 import struct
@@ -13,8 +13,8 @@ from bit_keras.data.examples import Data, Examples
 from bit_keras.data.pictures import decode_picture
 from bit_keras.errors import DataError
 
-HELD_OUT = {"validation": 0.02}  # without a validation split: as the released code has it for CIFAR, train[:98%]
-LENGTH_BYTES, FRAME_BYTES = 8, 16  # TFRecord: length (8), its checksum (4), the record, its checksum (4)
+HELD_OUT = 0.02  # for validation, without a split of that name; as the released code has it for CIFAR, train[:98%]
+HEADER_BYTES, FOOTER_BYTES = 12, 4  # TFRecord: length (8) and its checksum (4), the record, its checksum (4)
 SIZE_SAMPLE = 256  # pictures looked at for the median size, where TFDS does not know it
 
 
@@ -33,7 +33,7 @@ def open_tfds(name, *, seed):
     builder = _builder(tfds, name)
     features = builder.info.features
     _check_features(tfds, name, features)
-    splits = _splits(builder, _Parser(features, tfds.decode.SkipDecoding()))
+    splits = _splits(builder, _parser(features, tfds.decode.SkipDecoding()))
     return Data(
         name=f"tfds:{name}",
         class_names=tuple(features["label"].names),
@@ -69,16 +69,12 @@ def _check_features(tfds, name, features):
         raise DataError(f"Expected the features image and label in the TFDS data set {name}. Received: {list(features)}.")
 
 
-class _Parser:
-    """Parses a serialized example without decoding its picture."""
-
-    def __init__(self, features, skip_decoding):
-        self.features = features
-        self.decoders = {"image": skip_decoding}
-
-    def __call__(self, serialized):
-        example = self.features.deserialize_example(serialized, decoders=self.decoders)
+def _parser(features, skip_decoding):
+    def parse(serialized):
+        example = features.deserialize_example(serialized, decoders={"image": skip_decoding})
         return example["image"], tf.cast(example["label"], tf.int64)
+
+    return parse
 
 
 def _splits(builder, parse):
@@ -87,21 +83,21 @@ def _splits(builder, parse):
     train, validation = found["train"], found.get("validation")
     test = found.get("test", validation)
     if validation is None or test is validation:
-        kept = len(train) - max(1, round(HELD_OUT["validation"] * len(train)))
+        kept = len(train) - max(1, round(HELD_OUT * len(train)))
         train, validation = train[:kept], train[kept:]
     splits = {"train": train, "validation": validation, "test": test}
     return {name: _examples(records, parse) for name, records in splits.items() if records is not None}
 
 
 def _records(paths):
-    """Returns an object array of (path, offset, length), one a record."""
+    """Returns (path, offset, length) of each record."""
     records = []
     for path in map(str, paths):
         with open(path, "rb") as file:
-            while header := file.read(LENGTH_BYTES):
-                (length,) = struct.unpack("<Q", header)
-                records.append((path, file.tell() + FRAME_BYTES - LENGTH_BYTES - 4, length))
-                file.seek(length + FRAME_BYTES - LENGTH_BYTES, 1)
+            while header := file.read(HEADER_BYTES):
+                (length,) = struct.unpack("<Q4x", header)
+                records.append((path, file.tell(), length))
+                file.seek(length + FOOTER_BYTES, 1)
     return records
 
 

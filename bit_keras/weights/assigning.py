@@ -1,7 +1,7 @@
 """Assigns arrays to a model totally: every array is used once, every variable is assigned once."""
 
 from bit_keras.errors import WeightsError
-from bit_keras.weights.names import HEAD, canonical_name, check_shapes
+from bit_keras.weights.names import HEAD, Array, canonical_name, check_shapes
 
 
 def assign(model, arrays, source, *, keep_head=True):
@@ -16,7 +16,7 @@ def assign(model, arrays, source, *, keep_head=True):
     Raises:
         WeightsError: before anything is assigned, if names or shapes differ; later, if an array cannot be read.
     """
-    variables = {canonical_name(variable): variable for variable in model.variables}
+    variables = named_variables(model.variables)
     if not keep_head:
         variables = {name: variable for name, variable in variables.items() if name not in HEAD}
         arrays = {name: array for name, array in arrays.items() if name not in HEAD}
@@ -26,10 +26,25 @@ def assign(model, arrays, source, *, keep_head=True):
         variable.assign(arrays[name].read().reshape(variable.shape))
 
 
+def arrays_of(model):
+    """Returns {canonical name: `Array`} of a BiT's own variables, in the shapes that a file has."""
+    return {name: _array(name, variable) for name, variable in named_variables(model.variables).items()}
+
+
+def named_variables(variables):
+    """Returns {canonical name: `keras.Variable`}."""
+    return {canonical_name(variable): variable for variable in variables}
+
+
 def file_shape(name, variable):
     """Returns the shape that `variable` has in a file of the official layout, where the head is a 1x1 convolution."""
     shape = tuple(variable.shape)
     return (1, 1, *shape) if name == HEAD[0] else shape
+
+
+def _array(name, variable):
+    shape = file_shape(name, variable)
+    return Array(name, shape, lambda: variable.numpy().reshape(shape))
 
 
 def by_name(arrays, source):

@@ -15,8 +15,8 @@ from numpy.lib import format as npy
 
 from bit_keras.errors import WeightsError
 from bit_keras.files import atomic_file
-from bit_keras.weights.assigning import file_shape
-from bit_keras.weights.names import Array, canonical_name, repaired
+from bit_keras.weights.assigning import arrays_of
+from bit_keras.weights.names import Array, repaired
 
 MAX_HEADER = 10_000  # bytes; NumPy's own limit for headers that are not trusted
 
@@ -62,14 +62,8 @@ def save_weights(model, path):
     Raises:
         SaveError: if the file cannot be written.
     """
-    write_npz(Path(path), weight_arrays(model))
-
-
-def weight_arrays(model):
-    """Yields (canonical name, float32 array) of each variable of a BiT."""
-    for variable in model.variables:
-        name = canonical_name(variable)
-        yield name, np.asarray(variable.numpy(), "float32").reshape(file_shape(name, variable))
+    arrays = arrays_of(model)
+    write_npz(Path(path), ((name, array.read().astype("float32")) for name, array in arrays.items()))
 
 
 def _header(archive, member, path):

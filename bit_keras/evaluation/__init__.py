@@ -1,0 +1,1 @@
+"""What a classifier is worth: exact metrics, and predictions with names."""

@@ -1,0 +1,137 @@
+"""A model together with the names of its classes and the size of its pictures."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from bit_keras.errors import DataError, UserError
+from bit_keras.models.resnet_v2 import PIXELS
+from bit_keras.weights.loading import load
+
+DEFAULT_SIZE = 224  # pixels; what BiT was pre-trained at (paper, section 3.2)
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """`class_names` is None where nobody has said them; pictures are resized to `image_size` pixels square."""
+
+    model: keras.Model
+    class_names: tuple[str, ...] | None
+    image_size: int
+
+    @property
+    def num_classes(self):
+        """Outputs of the head; 0 if the model is headless."""
+        return self.model.output_shape[-1] if has_head(self.model) else 0
+
+    @property
+    def call(self) -> Callable[..., tf.Tensor]:
+        """The model as a function of [-1, 1] pictures, whatever range its graph takes."""
+        if not takes_pixels(self.model):
+            return self.model
+        return lambda images, **options: self.model((images + 1) * 127.5, **options)
+
+    def names(self):
+        """Returns the class names, or numbers where there are none."""
+        return self.class_names or tuple(map(str, range(self.num_classes)))
+
+
+def has_head(model):
+    """Whether the BiT ends with its head."""
+    return any(layer.name == "head-conv2d" for layer in model.layers)
+
+
+def takes_pixels(model):
+    """Whether the graph takes 0..255; every other takes [-1, 1]."""
+    return any(layer.name == PIXELS for layer in model.layers)
+
+
+def open_classifier(source, *, labels=None, image_size=None):
+    """Returns the `Classifier` in `source`.
+
+    Args:
+        source: a `keras.Model`, or what `bit.load` takes.
+        labels: names of the classes, or the path of a text file with one in each line. None takes those of the run
+            folder or SavedModel, or `labels.txt` beside the weights file.
+        image_size: side of the square in pixels; None takes that of the run folder or SavedModel, else 224.
+
+    Raises:
+        UserError: if there are not as many names as classes, or the head has an activation.
+    """
+    model = source if isinstance(source, keras.Model) else load(source, dtype="float32")
+    folder = None if isinstance(source, keras.Model) else Path(source)
+    names = _read_labels(labels) if labels is not None else _labels_of(folder)
+    names = names if has_head(model) else None
+    classifier = Classifier(model, names, image_size or _image_size_of(folder) or DEFAULT_SIZE)
+    _check(classifier)
+    return classifier
+
+
+def write_labels(class_names):
+    """Returns the text of a `labels.txt`: one name a line."""
+    return "".join(f"{name}\n" for name in class_names)
+
+
+def label_indices(classifier, class_names, source):
+    """Returns the model's index for each of the data's `class_names`.
+
+    Raises:
+        DataError: if the model does not know one of them; or, of a model without names, if the numbers differ.
+    """
+    if classifier.class_names is None:
+        if len(class_names) != classifier.num_classes:
+            raise DataError(
+                f"Expected {classifier.num_classes} classes in {source}, as many as the model has. Received: "
+                f"{len(class_names)}. Give the model's class names with labels."
+            )
+        return list(range(len(class_names)))
+    unknown = sorted(set(class_names) - set(classifier.class_names))
+    if unknown:
+        raise DataError(
+            f"The model does not know the labels {unknown[:10]} of {source}. It knows {list(classifier.class_names[:10])}"
+            f"{' and more' if len(classifier.class_names) > 10 else ''}. Rename or remove those classes."
+        )
+    return [classifier.class_names.index(name) for name in class_names]
+
+
+def _check(classifier):
+    head = classifier.model.layers[-1]
+    if classifier.class_names is not None and len(classifier.class_names) != classifier.num_classes:
+        raise UserError(
+            f"Expected {classifier.num_classes} class names, one for each output of the model. Received: "
+            f"{len(classifier.class_names)}."
+        )
+    if getattr(head, "activation", keras.activations.linear) is not keras.activations.linear:
+        raise UserError("Expected a model that gives logits. Received: one with `classifier_activation`; build it without.")
+
+
+def _read_labels(labels):
+    if isinstance(labels, (str, Path)):
+        if not Path(labels).is_file():
+            raise UserError(f"There is no labels file {labels}. Expected a text file with one class name in each line.")
+        return tuple(Path(labels).read_text(encoding="utf-8").splitlines())
+    return tuple(labels)
+
+
+def _labels_of(folder):
+    """The labels that lie in a run folder, in a SavedModel, or beside a weights file."""
+    if folder is None:
+        return None
+    places = [folder / "labels.txt", folder / "assets" / "labels.txt"] if folder.is_dir() else [folder.with_name("labels.txt")]
+    found = next((place for place in places if place.is_file()), None)
+    return _read_labels(found) if found else None
+
+
+def _image_size_of(folder):
+    """The size that a run was trained at, or that a SavedModel was exported for."""
+    if folder is None or not folder.is_dir():
+        return None
+    config = folder / "config.json"
+    if config.is_file():
+        return json.loads(config.read_text(encoding="utf-8"))["rule"]["crop"]
+    about = folder / "assets" / "bit_keras.json"
+    return json.loads(about.read_text(encoding="utf-8"))["image_size"] if about.is_file() else None

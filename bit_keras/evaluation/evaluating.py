@@ -1,0 +1,125 @@
+"""Exact accuracy and loss: every example counts once, on any number of replicas."""
+
+import json
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+from tqdm import tqdm
+
+from bit_keras.data.batches import evaluation_batches
+from bit_keras.data.examples import SPLITS
+from bit_keras.data.opening import open_data
+from bit_keras.errors import DataError, UserError
+from bit_keras.evaluation.classifier import label_indices, open_classifier
+
+
+class Evaluator:
+    """Measures one model again and again; its graph is traced once.
+
+    Args:
+        call: from [-1, 1] pictures and `training` to logits.
+        strategy: a `tf.distribute.Strategy`; each batch is divided among its replicas.
+    """
+
+    def __init__(self, call, strategy):
+        self.call = call
+        self.strategy = strategy
+
+    def measure(self, examples, *, crop, batch_size, indices=None, title="evaluating"):
+        """Returns {"accuracy", "loss", "num_examples"} of `Examples`; accuracy from 0 to 1, loss in nats.
+
+        `indices` gives the model's class for each of the data's, where the two differ.
+        """
+        batches = evaluation_batches(examples, crop=crop, batch_size=batch_size)
+        if indices is not None:
+            table = tf.constant(indices, tf.int64)
+            batches = batches.map(lambda images, labels, weights: (images, tf.gather(table, labels), weights))
+        bar = tqdm(
+            self.strategy.experimental_distribute_dataset(batches),
+            total=-(-len(examples) // batch_size),
+            desc=title,
+            unit="batch",
+            leave=False,
+        )
+        sums = [0.0, 0.0, 0.0]
+        for batch in bar:
+            sums = [a + float(b) for a, b in zip(sums, self._batch_sums(*batch), strict=True)]
+        correct, loss, weight = sums
+        return {"accuracy": correct / weight, "loss": loss / weight, "num_examples": int(weight)}
+
+    @tf.function
+    def _batch_sums(self, images, labels, weights):
+        sums = self.strategy.run(self._replica_sums, args=(images, labels, weights))
+        return [self.strategy.reduce("SUM", value, axis=None) for value in sums]
+
+    def _replica_sums(self, images, labels, weights):
+        logits = tf.cast(self.call(images, training=False), tf.float32)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+        correct = tf.cast(tf.argmax(logits, axis=-1) == labels, tf.float32)
+        return tf.reduce_sum(weights * correct), tf.reduce_sum(weights * losses), tf.reduce_sum(weights)
+
+
+def evaluate(model, data, *, split=None, labels=None, image_size=None, batch_size=32, seed=0, strict=False):
+    """Returns {"accuracy", "loss", "num_examples", "split", "num_skipped"} of a model on data.
+
+    Accuracy is from 0 to 1; the loss is the mean softmax cross-entropy in nats; `num_skipped` counts broken pictures.
+
+    Args:
+        model: a `keras.Model`, a run folder, a SavedModel folder, an `.npz` file or a preset.
+        data: as for `bit.finetune`.
+        split: "train", "validation", "test" or "all". None takes the test pictures of a run on the data that it was
+            trained on, the test split of data that has one of its own, and all of any other folder.
+        labels: names of the model's classes or a file with them, where the model has none.
+        image_size: side of the square that pictures are resized to; None takes the model's own, else 224.
+        batch_size: pictures at a time; changes nothing but memory.
+        seed: of the split, where there is one to make.
+        strict: whether a broken picture stops the evaluation.
+
+    Raises:
+        UserError: for a split that the data has not, or a headless model.
+        DataError: for data that cannot be used, or a label that the model does not know.
+    """
+    classifier = open_classifier(model, labels=labels, image_size=image_size)
+    if not classifier.num_classes:
+        raise UserError(f"{model} has no head, so there is nothing to evaluate. Fine-tune it first.")
+    data, split, seed = _of_own_run(model, data, split, seed)
+    opened = open_data(data, seed=seed, strict=strict)
+    indices = label_indices(classifier, opened.class_names, data)
+    evaluator = Evaluator(classifier.call, tf.distribute.get_strategy())
+    split = split or ("test" if opened.is_split else "all")
+    options = {"crop": classifier.image_size, "batch_size": batch_size, "indices": indices}
+    parts = [evaluator.measure(examples, **options) for examples in _chosen(opened, split)]
+    return _merged(parts) | {"split": split, "num_skipped": len(opened.problems)}
+
+
+def _merged(parts):
+    count = sum(part["num_examples"] for part in parts)
+    means = {key: sum(part[key] * part["num_examples"] for part in parts) / count for key in ("accuracy", "loss")}
+    return means | {"num_examples": count}
+
+
+def _of_own_run(model, data, split, seed):
+    """A run that meets its own data again is tested on what it has not seen."""
+    config = None if isinstance(model, keras.Model) else Path(model) / "config.json"
+    if config is None or not config.is_file():
+        return data, split, seed
+    run = json.loads(config.read_text(encoding="utf-8"))
+    if not _same_data(run["data"], data):
+        return data, split, seed
+    table = Path(model) / "split.csv"
+    return (table if table.is_file() else data), split or "test", run["seed"]
+
+
+def _same_data(first, second):
+    return str(first) == str(second) or Path(first).exists() and Path(first).resolve() == Path(second).resolve()
+
+
+def _chosen(opened, split):
+    if split == "all":
+        return list(opened.splits.values())
+    if split not in SPLITS:
+        raise UserError(f"Expected `split` among {[*SPLITS, 'all']}. Received: split={split!r}.")
+    if split not in opened.splits:
+        raise DataError(f"{opened.name} has no {split} pictures. It has: {sorted(opened.splits)}.")
+    return [opened.splits[split]]

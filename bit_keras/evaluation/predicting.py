@@ -1,0 +1,120 @@
+"""From pictures to names."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from bit_keras.data.checking import describe
+from bit_keras.data.pictures import PictureError, as_decodable, decode_picture
+from bit_keras.data.preprocessing import preprocess_eval
+from bit_keras.errors import DataError, UserError
+from bit_keras.evaluation.classifier import open_classifier
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The likeliest classes of one picture, likeliest first.
+
+    Args:
+        source: the picture's path, or its place in what was given, as text.
+        class_names: names of the classes.
+        scores: their softmax probabilities, from 0 to 1.
+    """
+
+    source: str
+    class_names: tuple[str, ...]
+    scores: tuple[float, ...]
+
+    @property
+    def class_name(self):
+        """The likeliest class."""
+        return self.class_names[0]
+
+    @property
+    def score(self):
+        """Its probability."""
+        return self.scores[0]
+
+
+def predict(model, images, *, labels=None, image_size=None, top=5, batch_size=32, skip_broken=False):
+    """Returns a `Prediction` for each picture, in the order given.
+
+    Args:
+        model: a `keras.Model`, a run folder, a SavedModel folder, an `.npz` file or a preset.
+        images: one or a list of: the path of a picture; encoded bytes; a uint8 array (height, width, 3). A uint8 array
+            (number, height, width, 3) is a list.
+        labels: names of the model's classes or a file with them, where the model has none; else they are numbers.
+        image_size: side of the square that pictures are resized to; None takes the model's own, else 224.
+        top: how many classes to name.
+        batch_size: pictures at a time; changes nothing but memory.
+        skip_broken: leaves pictures that cannot be read out of the result instead of raising.
+
+    Raises:
+        UserError: for a headless model.
+        DataError: if pictures cannot be read; it names them all.
+    """
+    classifier = open_classifier(model, labels=labels, image_size=image_size)
+    if not classifier.num_classes:
+        raise UserError(f"{model} has no head, so it predicts features and no classes. Fine-tune it first.")
+    named = [(_name(image, index), image) for index, image in enumerate(_listed(images))]
+    broken, sources, rows = {}, [], []
+    call = tf.function(classifier.call)
+    for batch in tqdm(list(_batched(named, batch_size)), desc="predicting", unit="batch", leave=False, disable=None):
+        read = _read_batch(batch, classifier.image_size, broken)
+        if read:
+            names_read, pixels = zip(*read, strict=True)
+            sources += names_read
+            rows += list(tf.nn.softmax(call(tf.stack(pixels), training=False)).numpy())
+    if broken and not skip_broken:
+        raise DataError(f"{describe(broken)} Leave them out or mend them.")
+    names = np.array(classifier.names())
+    return [_prediction(source, row, names, top) for source, row in zip(sources, rows, strict=True)]
+
+
+def _read_batch(batch, size, broken):
+    """Returns pairs (name, float32 (size, size, 3)); what cannot be read goes into `broken`."""
+    read = []
+    for name, image in batch:
+        try:
+            read.append((name, preprocess_eval(_pixels(image), crop=size)))
+        except OSError as error:
+            broken[name] = error.strerror or str(error)
+        except PictureError as error:
+            broken[name] = str(error)
+    return read
+
+
+def _listed(images):
+    if isinstance(images, (str, Path, bytes)) or isinstance(images, np.ndarray) and images.ndim == 3:
+        return [images]
+    return list(images)
+
+
+def _name(image, index):
+    return str(image) if isinstance(image, (str, Path)) else f"picture {index}"
+
+
+def _batched(items, size):
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _pixels(image):
+    if isinstance(image, (str, Path)):
+        image = Path(image).read_bytes()
+    if isinstance(image, bytes):
+        return decode_picture(as_decodable(image))
+    image = np.asarray(image)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3:
+        raise DataError(
+            f"Expected a path, encoded bytes or a uint8 array (height, width, 3). Received: an array {image.shape} of "
+            f"{image.dtype}."
+        )
+    return tf.constant(image)
+
+
+def _prediction(source, probabilities, names, top):
+    best = np.argsort(-probabilities, kind="stable")[:top]
+    return Prediction(source, tuple(map(str, names[best])), tuple(map(float, probabilities[best])))

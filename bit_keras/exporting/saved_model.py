@@ -1,0 +1,172 @@
+"""The reusable SavedModel: callable, trainable, and answering encoded pictures with names.
+
+It follows the reusable-SavedModel interface of TensorFlow Hub, so `hub.load`, `hub.KerasLayer` of tf_keras,
+`tf.saved_model.load`, TensorFlow Serving and `bit.load` all take it.
+"""
+
+import json
+import platform
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import bit_keras
+from bit_keras.data.pictures import decode_picture
+from bit_keras.data.preprocessing import preprocess_eval
+from bit_keras.errors import SaveError, UserError
+from bit_keras.evaluation.classifier import open_classifier, takes_pixels, write_labels
+from bit_keras.files import atomic_folder, write_json
+from bit_keras.weights.assigning import arrays_of
+from bit_keras.weights.loading import load_arrays
+from bit_keras.weights.names import architecture_of, canonical_name
+
+TOLERANCE = 1e-5  # largest difference between the folder's logits and the model's, relative to their size if that is over 1
+UNIT_PIXELS = tf.TensorSpec([None, None, None, 3], tf.float32, name="images")
+ENCODED = tf.TensorSpec([None], tf.string, name="image_bytes")
+
+
+def export(model_or_run, out, *, class_names=None, image_size=None, overwrite=False):
+    """Writes a BiT as a SavedModel folder, float32, and returns its path.
+
+    Load it with `obj = tf.saved_model.load(out)` or `hub.load(out)`:
+
+    - `obj(images, training=False)`: float32 (batch, height, width, 3) in [0, 1], any size, to logits (batch, classes),
+      or to features (batch, 2048 * width) of a headless model. `obj.trainable_variables` have the canonical names.
+    - `obj.signatures["serving_default"](image_bytes=...)`: encoded JPEG, PNG, BMP or GIF pictures (batch,) to
+      "class_names" and "scores" (batch, classes), likeliest first; of a headless model to "features".
+    - `obj.signatures["features"](images=...)`: as the call, to "features".
+
+    `assets/labels.txt` has the class names in the order of the logits; `receipt.json` says how far the folder's logits,
+    read back, are from the model's.
+
+    Args:
+        model_or_run: a `keras.Model`, a `Run`, or what `bit.load` takes.
+        out: the folder, which must not exist yet or be empty.
+        class_names: one for each output; None takes the run's, else numbers.
+        image_size: side of the square in pixels that encoded pictures are resized to; None takes the run's, else 224.
+        overwrite: replaces an older folder, once the new one is whole.
+
+    Raises:
+        UserError: if `out` is in use, or the class names are too few or too many.
+        SaveError: if the folder cannot be written; nothing is left half done.
+    """
+    out = Path(out)
+    if out.exists() and not overwrite and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out} exists already. Choose another folder, or allow it to be overwritten.")
+    classifier = open_classifier(model_or_run, labels=class_names, image_size=image_size)
+    model = _in_float32(classifier.model)
+    with atomic_folder(out) as folder, tempfile.TemporaryDirectory() as assets:
+        module = _module(model, classifier, Path(assets))
+        try:
+            tf.saved_model.save(module, str(folder), signatures=_signatures(module, classifier))
+        except tf.errors.OpError as error:
+            raise SaveError(f"Could not write {out}: {error.message}. Free some space and export again.") from error
+        _write_receipt(folder, model, classifier.image_size)
+    return out
+
+
+def _in_float32(model):
+    """Returns the model itself, or its float32 twin where a dtype policy would go into the graph."""
+    arrays = arrays_of(model)
+    architecture_of({name: array.shape for name, array in arrays.items()}, f"the model {model.name}")
+    if all(layer.compute_dtype == "float32" for layer in model.layers):
+        return model
+    return load_arrays(arrays, model.name, dtype="float32", include_preprocessing=takes_pixels(model))
+
+
+def _module(model, classifier, assets):
+    """Returns the trackable object: the call, the variables and the assets."""
+    variables = {v.path: tf.Variable(v.numpy(), name=canonical_name(v), trainable=v.trainable) for v in model.variables}
+    both = keras.Model(model.inputs, {"features": _features(model), "outputs": model.output})
+    scale, offset = (255.0, 0.0) if takes_pixels(model) else (2.0, -1.0)
+
+    def outputs(images, training):
+        trainable = [tf.convert_to_tensor(variables[v.path]) for v in both.trainable_variables]
+        others = [tf.convert_to_tensor(variables[v.path]) for v in both.non_trainable_variables]
+        return both.stateless_call(trainable, others, images * scale + offset, training=training)[0]
+
+    @tf.function
+    def call(inputs, training=False):
+        return outputs(inputs, training)["outputs"]
+
+    for training in (False, True):
+        call.get_concrete_function(UNIT_PIXELS, training=training)
+    module = tf.train.Checkpoint()
+    module.__call__ = call
+    module.features = tf.function(lambda images: {"features": outputs(images, False)["features"]}, [UNIT_PIXELS])
+    # Set before `variables`: the first attribute that reaches a variable names it in the file.
+    module.params = {canonical_name(v): variables[v.path] for v in model.variables}
+    module.variables = list(variables.values())
+    module.trainable_variables = [v for v in variables.values() if v.trainable]
+    module.regularization_losses = []
+    module.assets = _assets(classifier, assets)
+    return module
+
+
+def _features(model):
+    try:
+        return model.get_layer("features").output
+    except ValueError as error:
+        raise UserError("Expected a model with pooled features. Received: one built with pooling=None.") from error
+
+
+def _assets(classifier, folder):
+    about = {"image_size": classifier.image_size, "num_classes": classifier.num_classes, "bit_keras": bit_keras.__version__}
+    (folder / "bit_keras.json").write_text(json.dumps(about) + "\n", encoding="utf-8")
+    (folder / "labels.txt").write_text(write_labels(classifier.names()), encoding="utf-8")
+    return [tf.saved_model.Asset(str(folder / name)) for name in ("bit_keras.json", "labels.txt")]
+
+
+def _signatures(module, classifier):
+    """Encoded pictures to names and scores, with the pixels of training and prediction."""
+    names = tf.constant(classifier.names() or [""])
+
+    @tf.function(input_signature=[ENCODED])
+    def serve(image_bytes):
+        size = classifier.image_size
+        images = tf.map_fn(
+            lambda encoded: preprocess_eval(decode_picture(encoded), crop=size),
+            image_bytes,
+            fn_output_signature=tf.TensorSpec((size, size, 3), tf.float32),
+        )
+        images = (images + 1) / 2
+        if not classifier.num_classes:
+            return module.features(images)
+        scores = tf.nn.softmax(module.__call__(images))
+        order = tf.argsort(scores, direction="DESCENDING", stable=True)
+        return {"class_names": tf.gather(names, order), "scores": tf.gather(scores, order, batch_dims=1)}
+
+    return {"serving_default": serve, "features": module.features}
+
+
+def _write_receipt(folder, model, size):
+    """Reads the folder back and compares; an export that differs from its model is no export."""
+    pixels = np.random.default_rng(0).random((2, size, size, 3), np.float32)
+    scale, offset = (255.0, 0.0) if takes_pixels(model) else (2.0, -1.0)
+    expected = np.asarray(model(pixels * scale + offset, training=False))
+    difference = float(np.abs(np.asarray(tf.saved_model.load(str(folder))(pixels)) - expected).max())
+    if difference > TOLERANCE * max(1.0, float(np.abs(expected).max())):
+        raise SaveError(f"The exported graph differs from the model by {difference:.1e}. Nothing was kept; report this.")
+    write_json(
+        folder / "receipt.json",
+        {
+            "max_difference": difference,
+            "compared": f"outputs of 2 random pictures of {size} px, numpy default_rng(0)",
+            "parameters": model.count_params(),
+            "versions": versions(),
+        },
+    )
+
+
+def versions():
+    """Returns what an artifact was made with."""
+    return {
+        "bit_keras": bit_keras.__version__,
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
