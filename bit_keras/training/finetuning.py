@@ -1,0 +1,200 @@
+"""`finetune`: from pictures to a served classifier."""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+import keras
+
+from bit_keras.data.batches import training_batches
+from bit_keras.evaluation.evaluating import Evaluator
+from bit_keras.exporting.saved_model import export
+from bit_keras.files import write_json
+from bit_keras.recipes.hyperrule import HyperRule
+from bit_keras.training import checkpoints
+from bit_keras.training.loop import train
+from bit_keras.training.metrics_log import MetricsLog, read_metrics
+from bit_keras.training.session import Settings, prepare
+from bit_keras.weights.loading import load
+from bit_keras.weights.npz import save_weights
+
+SAVES, EVALUATIONS = 20, 5  # in a run, unless the user says otherwise
+EVALUATION_BATCH = 64  # pictures on a replica at a time
+
+
+class Overrides(TypedDict, total=False):
+    """The settings of the HyperRule that a call may change by name; see `HyperRule`."""
+
+    resize: int | None
+    crop: int | None
+    batch_size: int | None
+    steps: int | None
+    base_learning_rate: float | None
+    flip: bool | None
+    mixup_alpha: float | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that has ended. It stands for its folder wherever a path is expected.
+
+    Args:
+        workdir: the run folder.
+        model: the fine-tuned `keras.Model`, [-1, 1] pictures in, logits out.
+        class_names: in the order of the logits.
+        metrics: "steps", "train_loss" of the last step, and "accuracy" and "loss" of "validation_" and "test_", as far
+            as there are such pictures.
+        export_dir: the SavedModel folder.
+    """
+
+    workdir: Path
+    model: keras.Model
+    class_names: tuple[str, ...]
+    metrics: dict
+    export_dir: Path
+
+    def __fspath__(self):
+        return os.fspath(self.workdir)
+
+
+def finetune(
+    data,
+    *,
+    model,
+    workdir,
+    rule: HyperRule | None = None,
+    seed=0,
+    strategy="auto",
+    precision="float32",
+    micro_batches=None,
+    strict=False,
+    resume=True,
+    save_every=None,
+    eval_every=None,
+    **overrides: Unpack[Overrides],
+) -> Run:
+    """Fine-tunes a BiT on pictures by the HyperRule, tests it once, exports it, and returns the `Run`.
+
+    Prints the plan first and shows a progress bar. Killed at any moment, the same call goes on from the last snapshot;
+    on one device the weights at the end are the same to the last bit.
+
+    Args:
+        data: a folder with one folder of pictures for each class, or with `train`, `val`, `test` on top; a `.csv` with
+            path, label and perhaps split; "tfds:NAME"; or "digits".
+        model: a preset, a path (`.npz`, SavedModel, run folder), a variant such as "R50x1" for random weights, or a
+            `keras.Model`, which is not changed itself.
+        workdir: the run folder: new, or one to go on with.
+        rule: a `HyperRule`; None makes one from the training pictures' number and median size.
+        seed: of the split, the order, the augmentation and random weights.
+        strategy: "auto", "one", "mirrored", "mirrored:N" or a `tf.distribute.Strategy`.
+        precision: "float32" or "mixed_bfloat16".
+        micro_batches: equal parts that each device's batch is computed in; None for the smallest power of two whose
+            activations fit half the free memory.
+        strict: whether a broken picture stops the run; otherwise it is named and left out.
+        resume: whether a run in `workdir` may go on.
+        save_every: steps between snapshots; None for a twentieth of the run.
+        eval_every: steps between looks at the validation pictures; None for a fifth of the run.
+        **overrides: `resize`, `crop`, `batch_size`, `steps`, `base_learning_rate`, `flip` or `mixup_alpha` where they
+            should depart from the rule; the plan says so.
+
+    Raises:
+        DataError: for data that cannot be used; `DataProblems` for broken pictures if `strict`.
+        WeightsError: for a model that cannot be read.
+        RunError: for a folder that holds another run, a frozen backbone, or a loss that is no longer finite.
+        SaveError: if something cannot be written; the last snapshot stays.
+        UserError: for a setting outside its range.
+    """
+    session = prepare(
+        Settings(
+            data, model, workdir, rule, seed, strategy, precision, micro_batches, strict, resume, save_every, eval_every,
+            dict(overrides),
+        )
+    )
+    print(session.plan)
+    return execute(session, save_every=save_every, eval_every=eval_every)
+
+
+def execute(session, *, save_every=None, eval_every=None):
+    """Carries out a prepared `Session` and returns the `Run`."""
+    folder = session.folder
+    if folder.result.is_file():
+        print(f"The run in {folder.path} has ended already; nothing is left to do.")
+        return _run(session, load(folder.path), json.loads(folder.result.read_text(encoding="utf-8")))
+    folder.begin(session.config, session.data)
+    log = MetricsLog(folder.metrics, session.start)
+    evaluator = Evaluator(session.step.model, session.step.strategy)
+    _train(session, evaluator, log, save_every, eval_every)
+    metrics = _finish(session, evaluator, log)
+    return _run(session, session.step.model, metrics)
+
+
+def _train(session, evaluator, log, save_every, eval_every):
+    step, rule = session.step, session.rule
+    batches = training_batches(
+        session.data.splits["train"],
+        rule,
+        num_classes=len(session.data.class_names),
+        seed=session.config["seed"],
+        start_step=session.start,
+    )
+
+    def save(_=None):
+        checkpoints.save(session.folder.checkpoints, step.model, step.optimizer)
+
+    def look(at):
+        if "validation" in session.data.splits:
+            log.add([{"step": at, "split": "validation", **_measure(session, evaluator, "validation")}])
+
+    train(
+        step,
+        iter(step.strategy.experimental_distribute_dataset(batches)),
+        rule=rule,
+        start=session.start,
+        pauses=[(eval_every or max(1, rule.steps // EVALUATIONS), look), (save_every or max(1, rule.steps // SAVES), save)],
+        log=log,
+        save=save,
+    )
+
+
+def _finish(session, evaluator, log):
+    """Tests once, writes weights, export and result, and drops the snapshots."""
+    folder, steps = session.folder, session.rule.steps
+    if "test" in session.data.splits:
+        log.add([{"step": steps, "split": "test", **_measure(session, evaluator, "test")}])
+    metrics = _final_metrics(read_metrics(folder.metrics), steps)
+    save_weights(session.step.model, folder.weights)
+    export(
+        session.step.model,
+        folder.export,
+        class_names=session.data.class_names,
+        image_size=session.rule.crop,
+        overwrite=True,
+    )
+    write_json(folder.result, metrics)
+    shutil.rmtree(folder.checkpoints, ignore_errors=True)
+    return metrics
+
+
+def _measure(session, evaluator, split):
+    return evaluator.measure(
+        session.data.splits[split],
+        crop=session.rule.crop,
+        batch_size=EVALUATION_BATCH * session.step.strategy.num_replicas_in_sync,
+        title=split,
+    )
+
+
+def _final_metrics(entries, steps):
+    metrics = {"steps": steps, "train_loss": next(e["loss"] for e in reversed(entries) if "learning_rate" in e)}
+    for entry in entries:
+        if "split" in entry:
+            metrics |= {f"{entry['split']}_{key}": entry[key] for key in ("accuracy", "loss", "num_examples")}
+    return metrics
+
+
+def _run(session, model, metrics):
+    folder = session.folder
+    return Run(folder.path, model, session.data.class_names, metrics, folder.export)

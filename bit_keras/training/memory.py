@@ -1,0 +1,53 @@
+"""How much memory a step needs, and how many micro-batches make it fit."""
+
+import math
+import shutil
+import subprocess
+
+import keras
+import psutil
+import tensorflow as tf
+
+from bit_keras.models.resnet_v2 import build
+
+SHARE = 0.5  # of the free memory that activations may take; gradients, velocities and workspace need the rest
+
+
+def activation_bytes(architecture, *, crop, dtype):
+    """Returns the bytes of all layer outputs for one picture of `crop` pixels square: what backpropagation keeps."""
+    with keras.StatelessScope(initialize_variables=False):
+        twin = build(
+            architecture.variant,
+            num_classes=architecture.num_classes,
+            normalization=architecture.normalization,
+            weight_standardization=architecture.weight_standardization,
+            dtype=dtype,
+            input_shape=(crop, crop, 3),
+        )
+    return sum(math.prod(layer.output.shape[1:]) * _item_size(layer.compute_dtype) for layer in twin.layers)
+
+
+def free_bytes():
+    """Returns the free memory of the device that computes: of the first GPU, or of the machine."""
+    if tf.config.list_physical_devices("GPU") and shutil.which("nvidia-smi"):
+        query = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits", "--id=0"]
+        return int(subprocess.run(query, capture_output=True, text=True, check=True).stdout) * 2**20
+    return psutil.virtual_memory().available
+
+
+def default_micro_batches(picture_bytes, *, replica_batch, free):
+    """Returns the smallest power of two whose activations fit half of `free` bytes, or the largest that divides.
+
+    Args:
+        picture_bytes: of `activation_bytes`.
+        replica_batch: pictures that a replica has in a step.
+        free: bytes that a replica may use.
+    """
+    micro_batches = 1
+    while picture_bytes * replica_batch / micro_batches > SHARE * free and replica_batch % (2 * micro_batches) == 0:
+        micro_batches *= 2
+    return micro_batches
+
+
+def _item_size(dtype):
+    return tf.as_dtype(dtype).size

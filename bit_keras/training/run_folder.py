@@ -1,0 +1,86 @@
+"""A run folder: what is in it, and whether it is of the run that is asked for.
+
+    config.json     all settings, versions and the seed    labels.txt      class names in the order of the logits
+    metrics.jsonl   a line a step and a line a split       split.csv       which picture is in which split
+    problems.json   pictures that cannot be read           checkpoints/    snapshots, until the run has ended
+    weights.npz     the weights at the end                 saved_model/    their export
+    result.json     the metrics at the end
+"""
+
+import json
+from pathlib import Path
+
+from bit_keras.data.table import write_csv
+from bit_keras.errors import RunError
+from bit_keras.evaluation.classifier import write_labels
+from bit_keras.files import write_json, write_text
+
+# What may differ when a run goes on: where it computes, and with what.
+FREE = ("versions", "num_replicas", "micro_batches")
+
+
+class RunFolder:
+    """The paths of a run."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.config = self.path / "config.json"
+        self.metrics = self.path / "metrics.jsonl"
+        self.labels = self.path / "labels.txt"
+        self.split = self.path / "split.csv"
+        self.problems = self.path / "problems.json"
+        self.checkpoints = self.path / "checkpoints"
+        self.weights = self.path / "weights.npz"
+        self.export = self.path / "saved_model"
+        self.result = self.path / "result.json"
+
+    def stored_config(self):
+        """Returns the configuration of the run that is there, or None.
+
+        Raises:
+            RunError: if the folder holds something else.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise RunError(f"Expected a folder for the run. Received the file {self.path}.")
+        if self.config.is_file():
+            return json.loads(self.config.read_text(encoding="utf-8"))
+        if self.path.is_dir() and any(entry for entry in self.path.iterdir() if not entry.name.startswith(".")):
+            raise RunError(f"{self.path} is not empty and holds no run. Choose a new folder.")
+        return None
+
+    def check(self, config, *, resume):
+        """Raises a `RunError` unless the folder is new, or holds a run of the same configuration and `resume` is set."""
+        stored = self.stored_config()
+        if stored is None:
+            return
+        if not resume:
+            raise RunError(f"{self.path} holds a run already. Choose a new folder, or allow it to be resumed.")
+        differences = _differences(stored, json.loads(json.dumps(config)))
+        if differences:
+            raise RunError(
+                f"The run in {self.path} has another configuration: {'; '.join(differences)}. Choose a new folder, or "
+                "give the settings of that run."
+            )
+
+    def begin(self, config, data):
+        """Writes what is known before the first step."""
+        write_text(self.labels, write_labels(data.class_names))
+        if data.table:
+            write_csv(self.split, [(str(Path(path).resolve()), label, split) for path, label, split in data.table])
+        if data.problems:
+            write_json(self.problems, data.problems)
+        write_json(self.config, config)
+
+
+def _differences(stored, config):
+    keys = [key for key in sorted({*stored, *config}) if key not in FREE]
+    return [
+        f"{key} is {_short(stored.get(key))} there and {_short(config.get(key))} here"
+        for key in keys
+        if stored.get(key) != config.get(key)
+    ]
+
+
+def _short(value, limit=200):
+    text = json.dumps(value)
+    return text if len(text) <= limit else text[:limit] + "..."

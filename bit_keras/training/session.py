@@ -1,0 +1,210 @@
+"""Brings data, rule, model, optimizer and run folder together: all that a run decides before its first step."""
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from bit_keras.data.examples import Data
+from bit_keras.data.opening import open_data
+from bit_keras.errors import DataError, RunError, UserError
+from bit_keras.evaluation.classifier import takes_pixels
+from bit_keras.exporting.saved_model import versions
+from bit_keras.models.resnet_v2 import build
+from bit_keras.models.variant import Architecture, Variant
+from bit_keras.optimizers import Schedule
+from bit_keras.recipes.hyperrule import HyperRule
+from bit_keras.training import checkpoints
+from bit_keras.training.memory import activation_bytes, default_micro_batches, free_bytes
+from bit_keras.training.plan import Plan, timed_step
+from bit_keras.training.run_folder import RunFolder
+from bit_keras.training.step import ReducedMomentum, TrainStep
+from bit_keras.training.strategies import make_strategy
+from bit_keras.weights.assigning import arrays_of
+from bit_keras.weights.loading import load, load_arrays
+from bit_keras.weights.names import architecture_of
+
+MOMENTUM = 0.9  # paper, section 3.3; bit_hyperrule.py's users
+PRECISIONS = ("float32", "mixed_bfloat16")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user asked of a run; the fields are the arguments of `finetune`."""
+
+    data: Any
+    model: Any
+    workdir: str
+    rule: HyperRule | None = None
+    seed: int = 0
+    strategy: Any = "auto"
+    precision: str = "float32"
+    micro_batches: int | None = None
+    strict: bool = False
+    resume: bool = True
+    save_every: int | None = None
+    eval_every: int | None = None
+    overrides: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Session:
+    """A run that is ready to begin, or to go on."""
+
+    data: Data
+    rule: HyperRule
+    step: TrainStep
+    folder: RunFolder
+    config: dict
+    start: int
+    plan: Plan
+
+
+def prepare(settings):
+    """Returns the `Session` of `Settings`. Writes nothing.
+
+    Raises:
+        UserError: for whatever the user can mend; see `finetune`.
+    """
+    _check(settings)
+    strategy = make_strategy(settings.strategy)
+    folder = RunFolder(settings.workdir)
+    stored = folder.stored_config()
+    data = open_data(settings.data, seed=settings.seed, strict=settings.strict)
+    if "train" not in data.splits:
+        raise DataError(f"{data.name} has no pictures for training.")
+    with strategy.scope():
+        model = _model(settings, len(data.class_names), stored)
+        architecture = architecture_of({n: a.shape for n, a in arrays_of(model).items()}, "the model")
+        rule = _rule(settings, data, architecture.variant)
+        optimizer = ReducedMomentum(Schedule(rule), MOMENTUM)
+    free = free_bytes() if tf.config.list_physical_devices("GPU") else free_bytes() // strategy.num_replicas_in_sync
+    picture_bytes = activation_bytes(architecture, crop=rule.crop, dtype=settings.precision)
+    micro_batches = settings.micro_batches or (stored or {}).get("micro_batches") or default_micro_batches(
+        picture_bytes, replica_batch=max(1, rule.batch_size // strategy.num_replicas_in_sync), free=free
+    )
+    step = TrainStep(model, optimizer, strategy, batch_size=rule.batch_size, micro_batches=micro_batches)
+    config = _config(settings, data, rule, architecture, step)
+    folder.check(config, resume=settings.resume)
+    start = checkpoints.restore(folder.checkpoints, model, optimizer) if stored else 0
+    plan = Plan(
+        data=data.name,
+        class_names=data.class_names,
+        counts={split: len(examples) for split, examples in data.splits.items()},
+        num_skipped=len(data.problems),
+        model=f"BiT-{architecture.variant} from {_model_name(settings.model)}, {settings.precision}",
+        rule=rule,
+        backbone=_backbone_parameters(model),
+        head=_count(model.get_layer("head-conv2d").trainable_variables),
+        num_replicas=strategy.num_replicas_in_sync,
+        micro_batches=micro_batches,
+        picture_bytes=picture_bytes,
+        free_bytes=free,
+        step_seconds=timed_step(step, rule),
+        start=start,
+    )
+    _refuse_frozen(plan)
+    return Session(data, rule, step, folder, config, start, plan)
+
+
+def _check(settings):
+    if settings.precision not in PRECISIONS:
+        raise UserError(f"Expected `precision` among {PRECISIONS}. Received: precision={settings.precision!r}.")
+    for name in ("micro_batches", "save_every", "eval_every"):
+        value = getattr(settings, name)
+        if value is not None and value < 1:
+            raise UserError(f"Expected `{name}` of at least 1. Received: {name}={value}.")
+
+
+def _rule(settings, data, variant):
+    rule = settings.rule or HyperRule(len(data.splits["train"]), data.image_size, variant=str(variant))
+    return rule.override(**settings.overrides)
+
+
+def _model(settings, num_classes, stored):
+    """Returns a new model: of the stored run's architecture where weights follow, else from what the user named."""
+    options = {"dtype": settings.precision}
+    source = settings.model
+    if stored and any(Path(settings.workdir, "checkpoints").glob("*.npz")):
+        fields = dict(stored["architecture"])
+        architecture = Architecture(Variant(**fields.pop("variant")), **fields)
+        model = build(
+            architecture.variant,
+            num_classes=num_classes,
+            normalization=architecture.normalization,
+            weight_standardization=architecture.weight_standardization,
+            kernel_initializer="zeros",
+            **options,
+        )
+    elif isinstance(source, keras.Model):
+        model = load_arrays(arrays_of(source), source.name, num_classes=num_classes, **options)
+    elif _is_variant(source):
+        return build(source, num_classes=num_classes, seed=settings.seed, **options)
+    else:
+        return load(source, num_classes=num_classes, **options)
+    if isinstance(source, keras.Model):
+        _freeze_as(source, model)
+    return model
+
+
+def _freeze_as(source, model):
+    """What the user froze stays frozen."""
+    trainable = {layer.name: layer.trainable for layer in source.layers}
+    for layer in model.layers:
+        layer.trainable = source.trainable and trainable.get(layer.name, True)
+
+
+def _is_variant(source):
+    if Path(str(source)).exists():
+        return False
+    try:
+        Variant.parse(source)
+    except UserError:
+        return False
+    return True
+
+
+def _model_name(source):
+    if isinstance(source, keras.Model):
+        return f"keras.Model {source.name}{' (0..255)' if takes_pixels(source) else ''}"
+    return f"random weights ({source})" if _is_variant(source) else str(source)
+
+
+def _config(settings, data, rule, architecture, step):
+    path = Path(str(settings.data))
+    return {
+        "data": str(path.resolve()) if path.exists() else str(settings.data),
+        "fingerprint": data.fingerprint,
+        "class_names": list(data.class_names),
+        "counts": {split: len(examples) for split, examples in data.splits.items()},
+        "model": _model_name(settings.model),
+        "architecture": dataclasses.asdict(architecture),
+        "rule": dataclasses.asdict(rule),
+        "seed": settings.seed,
+        "precision": settings.precision,
+        "micro_batches": step.micro_batches,
+        "num_replicas": step.strategy.num_replicas_in_sync,
+        "versions": versions(),
+    }
+
+
+def _backbone_parameters(model):
+    backbone = [layer for layer in model.layers if layer.name != "head-conv2d"]
+    trainable = sum(_count(layer.trainable_variables) for layer in backbone)
+    return trainable, sum(_count(layer.variables) for layer in backbone)
+
+
+def _count(variables):
+    return sum(math.prod(variable.shape) for variable in variables)
+
+
+def _refuse_frozen(plan):
+    if not plan.backbone[0]:
+        raise RunError(
+            f"Expected a backbone that trains. Received: one with 0 of {plan.backbone[1]:,} parameters trainable. Set "
+            "`model.trainable = True`, or give the path or preset instead of the frozen model."
+        )

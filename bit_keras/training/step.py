@@ -1,0 +1,104 @@
+"""One optimizer step, the same on every strategy.
+
+The losses of single examples are summed and divided by the global batch; micro-batches add up gradients in a loop; the
+sum over the replicas is taken once, before the optimizer, so that whatever comes between (clipping, a loss scale) sees
+the whole gradient.
+"""
+
+import tensorflow as tf
+
+from bit_keras.errors import UserError
+from bit_keras.optimizers import Momentum
+
+
+class ReducedMomentum(Momentum):
+    """`Momentum` for gradients that are already the same on all replicas."""
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        # Keras would add them up once more. The hook is private; tests/training/test_replicas.py fails if it goes.
+        return list(grads_and_vars)
+
+
+def softmax_cross_entropy(labels, logits):
+    """Returns the loss of each example, (batch,), from one-hot or soft `labels` (batch, classes)."""
+    return tf.nn.softmax_cross_entropy_with_logits(tf.cast(labels, logits.dtype), logits)
+
+
+class TrainStep:
+    """Steps of `optimizer` on `model`.
+
+    Args:
+        model: a `keras.Model` made under the strategy's scope.
+        optimizer: a `ReducedMomentum` made there.
+        strategy: a `tf.distribute.Strategy`.
+        batch_size: examples in a global batch, a multiple of replicas times `micro_batches`.
+        micro_batches: equal parts that each replica's batch is computed in; they change memory, not the result.
+        loss: from (labels, logits) to the loss of each example.
+
+    Raises:
+        UserError: if `batch_size` is no such multiple.
+    """
+
+    def __init__(self, model, optimizer, strategy, *, batch_size, micro_batches=1, loss=softmax_cross_entropy):
+        parts = strategy.num_replicas_in_sync * micro_batches
+        if micro_batches < 1 or batch_size % parts:
+            raise UserError(
+                f"Expected a batch that {strategy.num_replicas_in_sync} replicas times {micro_batches} micro-batches "
+                f"divide. Received: batch_size={batch_size}. Choose another number of micro-batches or another batch."
+            )
+        self.model = model
+        self.optimizer = optimizer
+        self.strategy = strategy
+        self.batch_size = batch_size
+        self.micro_batches = micro_batches
+        self.loss = loss
+        with strategy.scope():
+            optimizer.build(model.trainable_variables)
+
+    @tf.function
+    def run(self, iterator, count):
+        """Takes `count` steps on the iterator's batches; returns the loss of each before its step, (count,)."""
+        losses = tf.TensorArray(self._loss_dtype, size=count)
+        for index in tf.range(count):
+            replica_losses = self.strategy.run(self._replica_step, args=next(iterator))
+            losses = losses.write(index, self.strategy.reduce("SUM", replica_losses, axis=None))
+        return losses.stack()
+
+    @tf.function
+    def gradients(self, images, labels):
+        """Returns this part's share of the global loss and of its gradients."""
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(self.loss(labels, self.model(images, training=True))) / self.batch_size
+        return loss, tape.gradient(loss, self._variables)
+
+    @property
+    def _variables(self):
+        return [variable.value for variable in self.model.trainable_variables]
+
+    @property
+    def _loss_dtype(self):
+        return self.model.output.dtype
+
+    def _replica_step(self, images, labels):
+        loss, gradients = self._accumulated(images, labels)
+        replicas = tf.distribute.get_replica_context()
+        gradients = replicas.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        self.optimizer.apply(gradients, self.model.trainable_variables)
+        return loss
+
+    def _accumulated(self, images, labels):
+        if self.micro_batches == 1:
+            return self.gradients(images, labels)
+        images, labels = self._divided(images), self._divided(labels)
+        loss = tf.zeros([], self._loss_dtype)
+        gradients = [tf.zeros(variable.shape, variable.dtype) for variable in self.model.trainable_variables]
+        # A loop in the graph: unrolled, the parts need not follow one another, so memory need not shrink, and the
+        # order of the sums may change from process to process.
+        for part in tf.range(self.micro_batches):
+            part_loss, part_gradients = self.gradients(images[part], labels[part])
+            loss += part_loss
+            gradients = [total + more for total, more in zip(gradients, part_gradients)]
+        return loss, gradients
+
+    def _divided(self, x):
+        return tf.reshape(x, tf.concat([[self.micro_batches, -1], tf.shape(x)[1:]], axis=0))
