@@ -29,7 +29,10 @@ def make_strategy(name):
     if name == "one" or name == "auto" and len(gpus) < 2:
         return tf.distribute.get_strategy()
     count = int(match[1]) if match[1] else max(1, len(gpus))
-    return tf.distribute.MirroredStrategy(_gpus(gpus, count) if gpus else _logical_cpus(count))
+    if gpus:
+        return tf.distribute.MirroredStrategy(_gpus(gpus, count))
+    # The default reduction of CPUs gives one process one group size for ever: two replicas, later four, would fail.
+    return tf.distribute.MirroredStrategy(_logical_cpus(count), tf.distribute.ReductionToOneDevice())
 
 
 def _gpus(gpus, count):

@@ -79,7 +79,7 @@ def architecture_of(shapes, source):
 
 def check_shapes(shapes, expected, source, network):
     """Raises a `WeightsError` with both lists unless `shapes` and `expected`, {name: shape}, are equal."""
-    shapes = {name: _as_head(name, shape) for name, shape in shapes.items()}
+    shapes, expected = _with_heads(shapes), _with_heads(expected)
     lacking = [f"{name} {expected[name]}" for name in expected if name not in shapes]
     surplus = [f"{name} {shapes[name]}" for name in shapes if name not in expected]
     others = [
@@ -118,9 +118,10 @@ def _guess(shapes, source):
     return Architecture(variant, head, "batch" if batch else "group", "/standardized_conv2d/" in root)
 
 
-def _as_head(name, shape):
+def _with_heads(shapes):
     """Heads are 1x1 convolutions in some files, dense kernels in others and in the model."""
-    return (1, 1, *shape) if name == HEAD[0] and len(shape) == 2 else tuple(shape)
+    is_dense = {name: name == HEAD[0] and len(shape) == 2 for name, shape in shapes.items()}
+    return {name: (1, 1, *shape) if is_dense[name] else tuple(shape) for name, shape in shapes.items()}
 
 
 def _listed(names, limit=8):

@@ -49,7 +49,7 @@ def write_npz(path, arrays):
     with atomic_file(path) as file, zipfile.ZipFile(file, "w", allowZip64=True) as archive:
         for name, array in arrays:
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                npy.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+                npy.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
 
 
 def save_weights(model, path):
