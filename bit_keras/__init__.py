@@ -23,12 +23,12 @@ _HOMES = {
     "evaluation.predicting": ["Prediction", "predict"],
     "exporting.saved_model": ["export"],
     "training.finetuning": ["Run", "finetune"],
-    "errors": ["DataError", "DataProblems", "RunError", "SaveError", "UserError", "WeightsError"],
+    "errors": ["DataError", "BrokenPicturesError", "RunError", "SaveError", "UserError", "WeightsError"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 if TYPE_CHECKING:
-    from bit_keras.errors import DataError, DataProblems, RunError, SaveError, UserError, WeightsError
+    from bit_keras.errors import BrokenPicturesError, DataError, RunError, SaveError, UserError, WeightsError
     from bit_keras.evaluation.evaluating import evaluate
     from bit_keras.evaluation.predicting import Prediction, predict
     from bit_keras.exporting.saved_model import export

@@ -15,7 +15,7 @@ class DataError(UserError):
     """Pictures, labels or splits that cannot be used."""
 
 
-class DataProblems(DataError):
+class BrokenPicturesError(DataError):
     """Broken pictures found under `strict`."""
 
     exit_code = 2

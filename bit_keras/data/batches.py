@@ -20,6 +20,9 @@ def training_batches(examples, rule, *, num_classes, seed, start_step=0):
     Args:
         examples: the training split.
         rule: a `HyperRule`, or anything with `batch_size`, `resize`, `crop`, `flip` and `mixup_alpha`.
+        num_classes: width of the one-hot labels.
+        seed: of the order, the augmentation and mixup.
+        start_step: the first batch is that of this 0-based step.
     """
 
     def example(position):

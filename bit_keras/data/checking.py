@@ -8,7 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from bit_keras.data.pictures import PictureError, as_decodable, decode_picture
-from bit_keras.errors import DataProblems
+from bit_keras.errors import BrokenPicturesError
 
 LISTED = 20  # broken pictures that a message names
 
@@ -23,18 +23,22 @@ class Checked:
 
 def check_pictures(paths):
     """Decodes each file of `paths`, with a progress bar; returns ({path: Checked}, {path: what is wrong})."""
-    good, broken = {}, {}
+    good: dict[str, Checked] = {}
+    broken: dict[str, str] = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = tqdm(pool.map(_check, paths), total=len(paths), desc="checking pictures", unit="picture", leave=False)
         for path, result in zip(paths, results, strict=True):
-            (good if isinstance(result, Checked) else broken)[path] = result
+            if isinstance(result, Checked):
+                good[path] = result
+            else:
+                broken[path] = result
     return good, broken
 
 
 def raise_if_strict(problems, strict):
-    """Raises `DataProblems` that names the broken pictures, if there are any and `strict` is set."""
+    """Raises `BrokenPicturesError` that names the broken pictures, if there are any and `strict` is set."""
     if strict and problems:
-        raise DataProblems(f"{describe(problems)} Mend or remove them, or run without strict to leave them out.")
+        raise BrokenPicturesError(f"{describe(problems)} Mend or remove them, or run without strict to leave them out.")
 
 
 def describe(problems):

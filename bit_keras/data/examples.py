@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
 import tensorflow as tf
 
 SPLITS = ("train", "validation", "test")
@@ -47,3 +48,9 @@ class Data:
     is_split: bool = True
     problems: dict[str, str] = field(default_factory=dict)
     table: tuple[tuple[str, str, str], ...] = ()
+
+
+def median_size(sizes):
+    """Returns the median (height, width) of a list of them, in whole pixels."""
+    height, width = np.median(np.array(sizes), axis=0)
+    return int(height), int(width)

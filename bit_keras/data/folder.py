@@ -17,7 +17,7 @@ def open_folder(folder, *, seed, strict):
 
     Raises:
         DataError: for a folder without pictures or with fewer than two classes.
-        DataProblems: for broken pictures, if `strict`.
+        BrokenPicturesError: for broken pictures, if `strict`.
     """
     folder = Path(folder)
     tops = _folders(folder)
@@ -28,8 +28,8 @@ def open_folder(folder, *, seed, strict):
         )
     if {top.name for top in tops} <= SPLIT_FOLDERS.keys() and any(top.name == "train" for top in tops):
         return _open_split(folder, tops, seed, strict)
-    rows = [(path, top.name, "") for top in tops for path in _pictures(top)]
-    names = [top.name for top in tops if _pictures(top)]
+    rows = [(path, top.name, "") for top in tops for path in pictures_in(top)]
+    names = [top.name for top in tops if pictures_in(top)]
     return open_rows(str(folder), rows, seed=seed, strict=strict, class_names=names)
 
 
@@ -38,7 +38,7 @@ def _open_split(folder, tops, seed, strict):
         (path, of_class.name, SPLIT_FOLDERS[top.name])
         for top in tops
         for of_class in _folders(top)
-        for path in _pictures(of_class)
+        for path in pictures_in(of_class)
     ]
     names = sorted({label for _, label, split in rows if split == "train"})
     strangers = sorted({label for _, label, _ in rows} - set(names))
@@ -51,7 +51,7 @@ def _folders(folder):
     return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
 
 
-def _pictures(folder):
-    """Paths of the pictures at any depth, in a fixed order."""
+def pictures_in(folder):
+    """Returns the paths of the pictures in `folder`, at any depth, in a fixed order."""
     found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     return sorted(str(path) for path in found if not any(p.startswith(".") for p in path.relative_to(folder).parts))

@@ -21,7 +21,7 @@ def open_data(data, *, seed=0, strict=False):
 
     Raises:
         DataError: if there is no such data, or none that can be used.
-        DataProblems: for broken pictures, if `strict`.
+        BrokenPicturesError: for broken pictures, if `strict`.
     """
     if str(data).startswith(TFDS):
         return open_tfds(str(data).removeprefix(TFDS), seed=seed)
@@ -33,6 +33,6 @@ def open_data(data, *, seed=0, strict=False):
     if str(data) == "digits":
         return open_digits(seed=seed)
     raise DataError(
-        f"There is no data {str(data)!r}. Expected a folder with one folder of pictures for each class, a .csv with the "
-        "columns path and label, 'tfds:NAME', or 'digits'."
+        f"There is no data {str(data)!r}. Expected a folder with one folder of pictures for each class, a .csv with "
+        "the columns path and label, 'tfds:NAME', or 'digits'."
     )

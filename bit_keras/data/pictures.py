@@ -12,8 +12,8 @@ from bit_keras.data.orientation import upright
 def decode_picture(encoded):
     """Returns uint8 (height, width, 3) from JPEG, PNG, BMP or GIF bytes, whatever the file is called.
 
-    Upright by its EXIF orientation. Grey becomes RGB, 16 bits become 8, an alpha channel is dropped, of an animation the
-    first frame is taken.
+    Upright by its EXIF orientation. Grey becomes RGB, 16 bits become 8, an alpha channel is dropped; of an
+    animation the first frame is taken.
 
     Raises:
         tf.errors.InvalidArgumentError: for other or damaged bytes.

@@ -13,7 +13,7 @@ def preprocess_train(picture, randomness, *, resize, crop, flip):
     Resized to a square of side `resize` whatever its proportions, cut at random and, if `flip`, mirrored at random.
     `randomness` is three numbers in [0, 1): they decide row, column and mirroring.
     """
-    picture = tf.image.resize(picture, (resize, resize))
+    picture = _resized(picture, resize)
     row, column = tf.unstack(tf.cast(randomness[:2] * (resize - crop + 1), tf.int32))
     picture = picture[row : row + crop, column : column + crop]
     if flip:
@@ -23,7 +23,11 @@ def preprocess_train(picture, randomness, *, resize, crop, flip):
 
 def preprocess_eval(picture, *, crop):
     """Returns float32 (crop, crop, 3) in [-1, 1] from uint8 (height, width, 3): resized, nothing cut off."""
-    return _scaled(tf.ensure_shape(tf.image.resize(picture, (crop, crop)), (crop, crop, 3)))
+    return _scaled(tf.ensure_shape(_resized(picture, crop), (crop, crop, 3)))
+
+
+def _resized(picture, side):
+    return tf.image.resize(tf.cast(picture, tf.float32), (side, side))
 
 
 def _scaled(pixels):

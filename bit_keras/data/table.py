@@ -5,11 +5,10 @@ import hashlib
 import io
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 
 from bit_keras.data.checking import check_pictures, raise_if_strict
-from bit_keras.data.examples import SPLITS, Data, Examples
+from bit_keras.data.examples import SPLITS, Data, Examples, median_size
 from bit_keras.data.pictures import as_decodable
 from bit_keras.data.splitting import stratified_split
 from bit_keras.errors import DataError
@@ -25,7 +24,7 @@ def open_csv(path, *, seed, strict):
 
     Raises:
         DataError: for a missing column, an unknown split or fewer than two classes.
-        DataProblems: for broken pictures, if `strict`.
+        BrokenPicturesError: for broken pictures, if `strict`.
     """
     path = Path(path)
     with open(path, newline="", encoding="utf-8") as file:
@@ -55,12 +54,12 @@ def open_rows(name, rows, *, seed, strict, class_names=None):
     _check_classes(name, names, rows, problems)
     is_split = all(split for *_, split in rows)
     rows = _with_splits(rows, seed)
-    sizes = np.array([good[path].size for path, _, split in rows if split == "train"])
+    sizes = [good[path].size for path, _, split in rows if split == "train"]
     return Data(
         name=name,
         class_names=names,
         splits={split: _examples(rows, split, names, good) for split in SPLITS if _of(rows, split)},
-        image_size=tuple(int(side) for side in np.median(sizes, axis=0)),
+        image_size=median_size(sizes),
         fingerprint=_fingerprint(rows),
         is_split=is_split,
         problems=problems,
@@ -83,9 +82,9 @@ def _with_splits(rows, seed):
     """Divides rows without a split; where only "validation" lacks, it is taken from "train"."""
     given = {split for *_, split in rows}
     if "" in given:
-        part, held_out = "", ("test", "validation")
+        part, held_out = "", ["test", "validation"]
     elif "validation" not in given:
-        part, held_out = "train", ("validation",)
+        part, held_out = "train", ["validation"]
     else:
         return rows
     labels = [label for _, label, split in rows if split == part]

@@ -9,7 +9,7 @@ import struct
 import numpy as np
 import tensorflow as tf
 
-from bit_keras.data.examples import Data, Examples
+from bit_keras.data.examples import Data, Examples, median_size
 from bit_keras.data.pictures import decode_picture
 from bit_keras.errors import DataError
 
@@ -44,7 +44,9 @@ def open_tfds(name, *, seed):
 
 
 def _builder(tfds, name):
-    prepare = f"Prepare it with: python -c \"import tensorflow_datasets as t; t.builder('{name}').download_and_prepare()\""
+    prepare = (
+        f"Prepare it with: python -c \"import tensorflow_datasets as t; t.builder('{name}').download_and_prepare()\""
+    )
     try:
         builder = tfds.builder(name, try_gcs=False)
     except (tfds.core.DatasetNotFoundError, ValueError, RuntimeError) as error:
@@ -66,7 +68,9 @@ def _check_features(tfds, name, features):
     if not isinstance(features.get("image"), tfds.features.Image) or not isinstance(
         features.get("label"), tfds.features.ClassLabel
     ):
-        raise DataError(f"Expected the features image and label in the TFDS data set {name}. Received: {list(features)}.")
+        raise DataError(
+            f"Expected the features image and label in the TFDS data set {name}. Received: {list(features)}."
+        )
 
 
 def _parser(features, skip_decoding):
@@ -121,4 +125,4 @@ def _image_size(shape, examples, seed):
         return height, width
     sample = np.random.default_rng(seed).permutation(len(examples))[:SIZE_SAMPLE]
     sizes = [decode_picture(examples.read(tf.constant(index))[0]).shape[:2] for index in sample]
-    return tuple(int(side) for side in np.median(np.array(sizes), axis=0))
+    return median_size(sizes)

@@ -92,8 +92,8 @@ def label_indices(classifier, class_names, source):
     unknown = sorted(set(class_names) - set(classifier.class_names))
     if unknown:
         raise DataError(
-            f"The model does not know the labels {unknown[:10]} of {source}. It knows {list(classifier.class_names[:10])}"
-            f"{' and more' if len(classifier.class_names) > 10 else ''}. Rename or remove those classes."
+            f"The model does not know the labels {unknown[:10]} of {source}. It knows {len(classifier.class_names)}, "
+            f"such as {list(classifier.class_names[:10])}. Rename or remove those classes."
         )
     return [classifier.class_names.index(name) for name in class_names]
 
@@ -106,7 +106,9 @@ def _check(classifier):
             f"{len(classifier.class_names)}."
         )
     if getattr(head, "activation", keras.activations.linear) is not keras.activations.linear:
-        raise UserError("Expected a model that gives logits. Received: one with `classifier_activation`; build it without.")
+        raise UserError(
+            "Expected a model that gives logits. Received: one with `classifier_activation`; build it without."
+        )
 
 
 def _read_labels(labels):
@@ -121,7 +123,11 @@ def _labels_of(folder):
     """The labels that lie in a run folder, in a SavedModel, or beside a weights file."""
     if folder is None:
         return None
-    places = [folder / "labels.txt", folder / "assets" / "labels.txt"] if folder.is_dir() else [folder.with_name("labels.txt")]
+    places = (
+        [folder / "labels.txt", folder / "assets" / "labels.txt"]
+        if folder.is_dir()
+        else [folder.with_name("labels.txt")]
+    )
     found = next((place for place in places if place.is_file()), None)
     return _read_labels(found) if found else None
 

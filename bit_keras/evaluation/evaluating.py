@@ -112,7 +112,7 @@ def _of_own_run(model, data, split, seed):
 
 
 def _same_data(first, second):
-    return str(first) == str(second) or Path(first).exists() and Path(first).resolve() == Path(second).resolve()
+    return str(first) == str(second) or (Path(first).exists() and Path(first).resolve() == Path(second).resolve())
 
 
 def _chosen(opened, split):

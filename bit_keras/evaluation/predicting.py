@@ -39,7 +39,7 @@ class Prediction:
         return self.scores[0]
 
 
-def predict(model, images, *, labels=None, image_size=None, top=5, batch_size=32, skip_broken=False):
+def predict(model, images, *, labels=None, image_size=None, top=5, batch_size=32):
     """Returns a `Prediction` for each picture, in the order given.
 
     Args:
@@ -50,28 +50,35 @@ def predict(model, images, *, labels=None, image_size=None, top=5, batch_size=32
         image_size: side of the square that pictures are resized to; None takes the model's own, else 224.
         top: how many classes to name.
         batch_size: pictures at a time; changes nothing but memory.
-        skip_broken: leaves pictures that cannot be read out of the result instead of raising.
 
     Raises:
         UserError: for a headless model.
         DataError: if pictures cannot be read; it names them all.
     """
+    predictions, broken = predict_readable(
+        model, images, labels=labels, image_size=image_size, top=top, batch_size=batch_size
+    )
+    if broken:
+        raise DataError(f"{describe(broken)} Leave them out or mend them.")
+    return predictions
+
+
+def predict_readable(model, images, *, labels, image_size, top, batch_size):
+    """Returns what `predict` does for the pictures that can be read, and {name: reason} of the others."""
     classifier = open_classifier(model, labels=labels, image_size=image_size)
     if not classifier.num_classes:
         raise UserError(f"{model} has no head, so it predicts features and no classes. Fine-tune it first.")
     named = [(_name(image, index), image) for index, image in enumerate(_listed(images))]
-    broken, sources, rows = {}, [], []
-    call = tf.function(classifier.call)
+    names, call = np.array(classifier.names()), tf.function(classifier.call)
+    predictions: list[Prediction] = []
+    broken: dict[str, str] = {}
     for batch in tqdm(list(_batched(named, batch_size)), desc="predicting", unit="batch", leave=False, disable=None):
         read = _read_batch(batch, classifier.image_size, broken)
         if read:
-            names_read, pixels = zip(*read, strict=True)
-            sources += names_read
-            rows += list(tf.nn.softmax(call(tf.stack(pixels), training=False)).numpy())
-    if broken and not skip_broken:
-        raise DataError(f"{describe(broken)} Leave them out or mend them.")
-    names = np.array(classifier.names())
-    return [_prediction(source, row, names, top) for source, row in zip(sources, rows, strict=True)]
+            sources, pixels = zip(*read, strict=True)
+            scores = tf.nn.softmax(call(tf.stack(pixels), training=False)).numpy()
+            predictions += [_prediction(source, row, names, top) for source, row in zip(sources, scores, strict=True)]
+    return predictions, broken
 
 
 def _read_batch(batch, size, broken):
@@ -88,7 +95,7 @@ def _read_batch(batch, size, broken):
 
 
 def _listed(images):
-    if isinstance(images, (str, Path, bytes)) or isinstance(images, np.ndarray) and images.ndim == 3:
+    if isinstance(images, (str, Path, bytes)) or (isinstance(images, np.ndarray) and images.ndim == 3):
         return [images]
     return list(images)
 

@@ -23,7 +23,9 @@ from bit_keras.weights.assigning import arrays_of
 from bit_keras.weights.loading import load_arrays
 from bit_keras.weights.names import architecture_of, canonical_name
 
-TOLERANCE = 1e-5  # largest difference between the folder's logits and the model's, relative to their size if that is over 1
+TOLERANCE = (
+    1e-5  # largest difference between the folder's logits and the model's, relative to their size if that is over 1
+)
 UNIT_PIXELS = tf.TensorSpec([None, None, None, 3], tf.float32, name="images")
 ENCODED = tf.TensorSpec([None], tf.string, name="image_bytes")
 
@@ -114,7 +116,11 @@ def _features(model):
 
 
 def _assets(classifier, folder):
-    about = {"image_size": classifier.image_size, "num_classes": classifier.num_classes, "bit_keras": bit_keras.__version__}
+    about = {
+        "image_size": classifier.image_size,
+        "num_classes": classifier.num_classes,
+        "bit_keras": bit_keras.__version__,
+    }
     (folder / "bit_keras.json").write_text(json.dumps(about) + "\n", encoding="utf-8")
     (folder / "labels.txt").write_text(write_labels(classifier.names()), encoding="utf-8")
     return [tf.saved_model.Asset(str(folder / name)) for name in ("bit_keras.json", "labels.txt")]
@@ -149,7 +155,9 @@ def _write_receipt(folder, model, size):
     expected = np.asarray(model(pixels * scale + offset, training=False))
     difference = float(np.abs(np.asarray(tf.saved_model.load(str(folder))(pixels)) - expected).max())
     if difference > TOLERANCE * max(1.0, float(np.abs(expected).max())):
-        raise SaveError(f"The exported graph differs from the model by {difference:.1e}. Nothing was kept; report this.")
+        raise SaveError(
+            f"The exported graph differs from the model by {difference:.1e}. Nothing was kept; report this."
+        )
     write_json(
         folder / "receipt.json",
         {

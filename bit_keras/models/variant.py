@@ -21,7 +21,7 @@ class Variant:
         UserError: for units under 1, another number of blocks, or another width.
     """
 
-    units: tuple[int, int, int, int]
+    units: tuple[int, ...]
     width: float
 
     def __post_init__(self):

@@ -8,8 +8,6 @@ from keras import ops
 from bit_keras.recipes.hyperrule import DECAY
 
 
-
-
 @keras.saving.register_keras_serializable(package="bit_keras")
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     """The rate of `rule` at each step: a linear warm-up from 0, then a tenth at each boundary.

@@ -101,7 +101,7 @@ def finetune(
             should depart from the rule; the plan says so.
 
     Raises:
-        DataError: for data that cannot be used; `DataProblems` for broken pictures if `strict`.
+        DataError: for data that cannot be used; `BrokenPicturesError` for broken pictures if `strict`.
         WeightsError: for a model that cannot be read.
         RunError: for a folder that holds another run, a frozen backbone, or a loss that is no longer finite.
         SaveError: if something cannot be written; the last snapshot stays.
@@ -109,8 +109,19 @@ def finetune(
     """
     session = prepare(
         Settings(
-            data, model, workdir, rule, seed, strategy, precision, micro_batches, strict, resume, save_every, eval_every,
-            dict(overrides),
+            data=data,
+            model=model,
+            workdir=workdir,
+            rule=rule,
+            seed=seed,
+            strategy=strategy,
+            precision=precision,
+            micro_batches=micro_batches,
+            strict=strict,
+            resume=resume,
+            save_every=save_every,
+            eval_every=eval_every,
+            overrides=dict(overrides),
         )
     )
     print(session.plan)
@@ -153,7 +164,10 @@ def _train(session, evaluator, log, save_every, eval_every):
         iter(step.strategy.experimental_distribute_dataset(batches)),
         rule=rule,
         start=session.start,
-        pauses=[(eval_every or max(1, rule.steps // EVALUATIONS), look), (save_every or max(1, rule.steps // SAVES), save)],
+        pauses=[
+            (eval_every or max(1, rule.steps // EVALUATIONS), look),
+            (save_every or max(1, rule.steps // SAVES), save),
+        ],
         log=log,
         save=save,
     )

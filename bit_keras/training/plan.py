@@ -71,7 +71,7 @@ class Plan:
             "HyperRule": self._departures(),
             "batch": f"{self.rule.batch_size} on {self.num_replicas} device(s), each in {self.micro_batches} "
             f"micro-batch(es) of {self.part}",
-            "memory": f"{_gigabytes(self.activation_bytes)} of activations a device; {_gigabytes(self.free_bytes)} are free",
+            "memory": f"{_gibibytes(self.activation_bytes)} of activations, {_gibibytes(self.free_bytes)} free, a device",
             "time": f"about {_duration(self.hours)}, from a timed micro-batch ({self.step_seconds:.2f} s a step)",
         }
         return "\n".join(f"{name:<10} {text}" for name, text in rows.items())
@@ -128,7 +128,7 @@ def timed_step(step, rule):
     return seconds * step.micro_batches * shared
 
 
-def _gigabytes(size):
+def _gibibytes(size):
     return f"{size / 2**30:.2f} GiB"
 
 

@@ -1,10 +1,10 @@
 """A run folder: what is in it, and whether it is of the run that is asked for.
 
-    config.json     all settings, versions and the seed    labels.txt      class names in the order of the logits
-    metrics.jsonl   a line a step and a line a split       split.csv       which picture is in which split
-    problems.json   pictures that cannot be read           checkpoints/    snapshots, until the run has ended
-    weights.npz     the weights at the end                 saved_model/    their export
-    result.json     the metrics at the end
+config.json     all settings, versions and the seed    labels.txt      class names in the order of the logits
+metrics.jsonl   a line a step and a line a split       split.csv       which picture is in which split
+problems.json   pictures that cannot be read           checkpoints/    snapshots, until the run has ended
+weights.npz     the weights at the end                 saved_model/    their export
+result.json     the metrics at the end
 """
 
 import json
@@ -49,7 +49,7 @@ class RunFolder:
         return None
 
     def check(self, config, *, resume):
-        """Raises a `RunError` unless the folder is new, or holds a run of the same configuration and `resume` is set."""
+        """Raises a `RunError` unless the folder is new, or `resume` is set and its run has the same configuration."""
         stored = self.stored_config()
         if stored is None:
             return

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from bit_keras.training.run_folder import RunFolder
 from bit_keras.training.step import ReducedMomentum, TrainStep
 from bit_keras.training.strategies import make_strategy
 from bit_keras.weights.assigning import arrays_of
-from bit_keras.weights.loading import load, load_arrays
+from bit_keras.weights.loading import load, load_arrays, weights_path
 from bit_keras.weights.names import architecture_of
 
 MOMENTUM = 0.9  # paper, section 3.3; bit_hyperrule.py's users
@@ -34,12 +35,13 @@ PRECISIONS = ("float32", "mixed_bfloat16")
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user asked of a run; the fields are the arguments of `finetune`."""
+    """What the user asked of a run: the arguments of `finetune`, and whose rule to make if `rule` is None."""
 
     data: Any
     model: Any
     workdir: str
     rule: HyperRule | None = None
+    rule_source: str = "code"
     seed: int = 0
     strategy: Any = "auto"
     precision: str = "float32"
@@ -74,6 +76,7 @@ def prepare(settings):
     strategy = make_strategy(settings.strategy)
     folder = RunFolder(settings.workdir)
     stored = folder.stored_config()
+    _find_model(settings)
     data = open_data(settings.data, seed=settings.seed, strict=settings.strict)
     if "train" not in data.splits:
         raise DataError(f"{data.name} has no pictures for training.")
@@ -84,8 +87,12 @@ def prepare(settings):
         optimizer = ReducedMomentum(Schedule(rule), MOMENTUM)
     free = free_bytes() if tf.config.list_physical_devices("GPU") else free_bytes() // strategy.num_replicas_in_sync
     picture_bytes = activation_bytes(architecture, crop=rule.crop, dtype=settings.precision)
-    micro_batches = settings.micro_batches or (stored or {}).get("micro_batches") or default_micro_batches(
-        picture_bytes, replica_batch=max(1, rule.batch_size // strategy.num_replicas_in_sync), free=free
+    micro_batches = (
+        settings.micro_batches
+        or (stored or {}).get("micro_batches")
+        or default_micro_batches(
+            picture_bytes, replica_batch=max(1, rule.batch_size // strategy.num_replicas_in_sync), free=free
+        )
     )
     step = TrainStep(model, optimizer, strategy, batch_size=rule.batch_size, micro_batches=micro_batches)
     config = _config(settings, data, rule, architecture, step)
@@ -121,7 +128,9 @@ def _check(settings):
 
 
 def _rule(settings, data, variant):
-    rule = settings.rule or HyperRule(len(data.splits["train"]), data.image_size, variant=str(variant))
+    rule = settings.rule or HyperRule(
+        len(data.splits["train"]), data.image_size, source=settings.rule_source, variant=str(variant)
+    )
     return rule.override(**settings.overrides)
 
 
@@ -151,6 +160,14 @@ def _model(settings, num_classes, stored):
     return model
 
 
+def _find_model(settings):
+    """Looks for the model before all pictures are checked, which may take long."""
+    if _is_variant(settings.model):
+        Variant.parse(settings.model)
+    elif not isinstance(settings.model, keras.Model):
+        weights_path(settings.model)
+
+
 def _freeze_as(source, model):
     """What the user froze stays frozen."""
     trainable = {layer.name: layer.trainable for layer in source.layers}
@@ -159,13 +176,9 @@ def _freeze_as(source, model):
 
 
 def _is_variant(source):
-    if Path(str(source)).exists():
-        return False
-    try:
-        Variant.parse(source)
-    except UserError:
-        return False
-    return True
+    """Whether `source` has the form of a variant; one that does not exist is told where it is built."""
+    has_form = isinstance(source, str) and re.fullmatch(r"R\d+x[\d.]+", source) and not Path(source).exists()
+    return isinstance(source, Variant) or bool(has_form)
 
 
 def _model_name(source):

@@ -97,7 +97,7 @@ class TrainStep:
         for part in tf.range(self.micro_batches):
             part_loss, part_gradients = self.gradients(images[part], labels[part])
             loss += part_loss
-            gradients = [total + more for total, more in zip(gradients, part_gradients)]
+            gradients = [total + more for total, more in zip(gradients, part_gradients, strict=False)]
         return loss, gradients
 
     def _divided(self, x):

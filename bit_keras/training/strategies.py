@@ -26,7 +26,7 @@ def make_strategy(name):
     if not match:
         raise UserError(f"Expected `strategy` 'auto', 'one', 'mirrored' or 'mirrored:N'. Received: strategy={name!r}.")
     gpus = tf.config.list_physical_devices("GPU")
-    if name == "one" or name == "auto" and len(gpus) < 2:
+    if name == "one" or (name == "auto" and len(gpus) < 2):
         return tf.distribute.get_strategy()
     count = int(match[1]) if match[1] else max(1, len(gpus))
     if gpus:
@@ -48,7 +48,11 @@ def _logical_cpus(count):
         try:
             tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
         except RuntimeError as error:
-            raise UserError("Expected strategy='mirrored:N' before TensorFlow was used. Start a new process.") from error
+            raise UserError(
+                "Expected strategy='mirrored:N' before TensorFlow was used. Start a new process."
+            ) from error
     if count > len(tf.config.list_logical_devices("CPU")):
-        raise UserError(f"Expected at most {len(tf.config.list_logical_devices('CPU'))} logical CPUs. Received: {count}.")
+        raise UserError(
+            f"Expected at most {len(tf.config.list_logical_devices('CPU'))} logical CPUs. Received: {count}."
+        )
     return [f"CPU:{index}" for index in range(count)]

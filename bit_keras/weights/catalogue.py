@@ -51,7 +51,13 @@ def _presets():
         yield Preset(f"BiT-M-{size}", variant, 21843, "ImageNet-21k", f"BiT-M-{size}.npz", aliases=(timm,))
         tuned = f"BiT-M-{size}-ILSVRC2012"
         yield Preset(
-            tuned, variant, 1000, "ImageNet-21k, then ILSVRC-2012", f"{tuned}.npz", (f"{timm}_ft_in1k",), train_size=None
+            tuned,
+            variant,
+            1000,
+            "ImageNet-21k, then ILSVRC-2012",
+            f"{tuned}.npz",
+            (f"{timm}_ft_in1k",),
+            train_size=None,
         )
 
 

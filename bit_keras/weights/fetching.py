@@ -73,4 +73,3 @@ class _NoDowngrade(urllib.request.HTTPRedirectHandler):
         if req.full_url.startswith("https:") and target.scheme != "https" and target.hostname not in LOOPBACK:
             raise urllib.error.URLError(f"the server redirects from https to {newurl}")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
-

@@ -14,7 +14,10 @@ from bit_keras.errors import UserError, WeightsError
 from bit_keras.models.variant import Architecture, Variant
 
 HEAD = ("resnet/head/conv2d/kernel", "resnet/head/conv2d/bias")
-NORMS = {"group": ("group_norm", ("gamma", "beta")), "batch": ("batch_norm", ("gamma", "beta", "moving_mean", "moving_variance"))}
+NORMS = {
+    "group": ("group_norm", ("gamma", "beta")),
+    "batch": ("batch_norm", ("gamma", "beta", "moving_mean", "moving_variance")),
+}
 MAX_UNITS = 1000  # of a block; far over any BiT, and small enough that a hostile name cannot make a huge table
 
 
@@ -47,7 +50,7 @@ def shapes_of(architecture):
     conv = "standardized_conv2d" if architecture.weight_standardization else "conv2d"
     norm, parameters = NORMS[architecture.normalization]
     channels = architecture.variant.root_filters
-    shapes = {f"resnet/root_block/{conv}/kernel": (7, 7, 3, channels)}
+    shapes: dict[str, tuple[int, ...]] = {f"resnet/root_block/{conv}/kernel": (7, 7, 3, channels)}
     for block, units in enumerate(architecture.variant.units, 1):
         filters = architecture.variant.root_filters * 2 ** (block - 1)
         for unit in range(1, units + 1):

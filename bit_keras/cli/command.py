@@ -1,0 +1,67 @@
+"""A command: its flags, its help, and the config that they make."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from absl import flags
+
+from bit_keras.errors import UserError
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command.
+
+    Args:
+        usage: the command line without the flags.
+        summary: what it does, in a sentence or two.
+        flag_values: its flags; each command has its own, as a name may be defined once only in absl's global ones.
+        configure: from (positional arguments, flags) to a frozen config.
+        execute: carries the config out.
+    """
+
+    usage: str
+    summary: str
+    flag_values: flags.FlagValues
+    configure: Callable
+    execute: Callable
+
+    def run(self, argv):
+        """Parses `argv`, or prints the help; returns the exit code."""
+        if any(argument in ("--help", "-h", "-help") for argument in argv):
+            print(self.help())
+            return 0
+        try:
+            positional = self.flag_values(["bit-keras", *argv])[1:]
+        except flags.Error as error:
+            raise UserError(f"{error}. See: {self.usage.split(' ')[0]} {self.usage.split(' ')[1]} --help.") from error
+        self.execute(self.configure(positional, self.flag_values))
+        return 0
+
+    def help(self):
+        """Returns usage, summary and one entry for each flag."""
+        entries = [_entry(self.flag_values[name]) for name in self.flag_values if name in _own(self.flag_values)]
+        return "\n".join([f"usage: {self.usage} [flags]", "", self.summary, "", *entries])
+
+
+def expect(positional, names, *, more=False):
+    """Returns the positional arguments if there are as many as `names`; with `more`, at least as many.
+
+    Raises:
+        UserError: that names what is missing or too much.
+    """
+    if len(positional) < len(names):
+        raise UserError(f"Expected {' and '.join(names)}. Received: {positional or 'nothing'}. See --help.")
+    if len(positional) > len(names) and not more:
+        raise UserError(f"Expected no more than {' and '.join(names)}. Received: {positional}. See --help.")
+    return positional
+
+
+def _own(flag_values):
+    return {flag.name for flag_list in flag_values.flags_by_module_dict().values() for flag in flag_list}
+
+
+def _entry(flag):
+    name = f"--[no]{flag.name}" if flag.boolean else f"--{flag.name}"
+    default = "" if flag.default is None else f" (default: {flag.default_as_str})"
+    return f"  {name}\n      {flag.help}{default}"

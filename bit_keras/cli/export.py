@@ -1,0 +1,57 @@
+"""`bit-keras export MODEL OUT`."""
+
+from dataclasses import dataclass
+
+from absl import flags
+
+from bit_keras.cli.command import Command, expect
+
+FLAGS = flags.FlagValues()
+flags.DEFINE_string("labels", None, "file with a class name a line (default: those of the model)", flag_values=FLAGS)
+flags.DEFINE_integer(
+    "image_size",
+    None,
+    "side in pixels that pictures are resized to (default: the model's, else 224)",
+    lower_bound=1,
+    flag_values=FLAGS,
+)
+flags.DEFINE_boolean("overwrite", False, "replace OUT if it exists", flag_values=FLAGS)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The arguments of `bit.export`."""
+
+    model: str
+    out: str
+    labels: str | None
+    image_size: int | None
+    overwrite: bool
+
+
+def configure(positional, flag_values):
+    """Returns the `Config`."""
+    return Config(*expect(positional, ["MODEL", "OUT"]), **flag_values.flag_values_dict())
+
+
+def execute(config):
+    """Exports, and prints where to."""
+    from bit_keras.cli.quiet import quiet_tensorflow
+
+    quiet_tensorflow()
+    from bit_keras.exporting.saved_model import export
+
+    out = export(
+        config.model, config.out, class_names=config.labels, image_size=config.image_size, overwrite=config.overwrite
+    )
+    print(f"SavedModel {out}")
+
+
+COMMAND = Command(
+    "bit-keras export MODEL OUT",
+    "Writes a SavedModel folder that TensorFlow Serving, TF-Hub and bit-keras itself load. MODEL is a run folder, a\n"
+    "SavedModel, an .npz or a preset.",
+    FLAGS,
+    configure,
+    execute,
+)

@@ -1,0 +1,46 @@
+"""`bit-keras COMMAND ...`: finds the command, and turns errors into a sentence and an exit code.
+
+Exit codes: 0 good; 1 an error that the user can mend; 2 broken pictures under --strict; 130 interrupted.
+"""
+
+import importlib
+import sys
+
+from bit_keras.errors import UserError
+
+COMMANDS = {
+    "presets": "lists the published weights that can be named instead of a file",
+    "finetune": "trains a BiT on your pictures and exports it",
+    "evaluate": "measures accuracy and loss of a model on pictures",
+    "predict": "names what is on pictures",
+    "export": "writes a SavedModel that others can serve",
+}
+
+
+def main(argv=None):
+    """Runs the command line `argv` (without the program's name) and returns the exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv or argv[0] in ("--help", "-h", "help"):
+        print(_usage())
+        return 0
+    if argv[0] not in COMMANDS:
+        return _fail(f"Expected a command among {', '.join(COMMANDS)}. Received: {argv[0]!r}. See bit-keras --help.", 1)
+    command = importlib.import_module(f"bit_keras.cli.{argv[0]}").COMMAND
+    try:
+        return command.run(argv[1:])
+    except UserError as error:
+        return _fail(error, error.exit_code)
+    except OSError as error:
+        return _fail(f"{error.filename or 'A file'}: {error.strerror or error}.", 1)
+    except KeyboardInterrupt:
+        return _fail("Interrupted. Run the same command again to go on.", 130)
+
+
+def _fail(message, code):
+    print(f"bit-keras: {message}", file=sys.stderr)
+    return code
+
+
+def _usage():
+    rows = "\n".join(f"  {name:<10} {summary}" for name, summary in COMMANDS.items())
+    return f"usage: bit-keras COMMAND ...\n\n{rows}\n\nbit-keras COMMAND --help tells what a command takes."
