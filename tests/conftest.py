@@ -34,16 +34,21 @@ def no_cache_of_the_user(tmp_path, monkeypatch):
 
 @pytest.fixture
 def photos(tmp_path):
-    """A folder of two classes, red and blue, with ten noisy 24 x 20 pictures each."""
+    """A folder of two classes, red and blue, with ten noisy 24 x 20 pictures each; the test may change it."""
+    return write_photos(tmp_path / "photos")
+
+
+def write_photos(folder):
+    """Writes the pictures of `photos` into `folder` and returns it."""
     rng = np.random.default_rng(0)
     for label, channel in (("blue", 2), ("red", 0)):
         for number in range(10):
             pixels = rng.integers(0, 60, (24, 20, 3), dtype=np.uint8)
             pixels[..., channel] += 150
-            path = tmp_path / "photos" / label / f"{number}.png"
+            path = folder / label / f"{number}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(path)
-    return tmp_path / "photos"
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -85,6 +85,7 @@ def _module(model, classifier, assets):
     both = keras.Model(model.inputs, {"features": _features(model), "outputs": model.output})
     scale, offset = (255.0, 0.0) if takes_pixels(model) else (2.0, -1.0)
 
+    @tf.function
     def outputs(images, training):
         trainable = [tf.convert_to_tensor(variables[v.path]) for v in both.trainable_variables]
         others = [tf.convert_to_tensor(variables[v.path]) for v in both.non_trainable_variables]

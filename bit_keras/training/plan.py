@@ -71,7 +71,7 @@ class Plan:
             "HyperRule": self._departures(),
             "batch": f"{self.rule.batch_size} on {self.num_replicas} device(s), each in {self.micro_batches} "
             f"micro-batch(es) of {self.part}",
-            "memory": f"{_gibibytes(self.activation_bytes)} of activations, {_gibibytes(self.free_bytes)} free, a device",
+            "memory": self._memory(),
             "time": f"about {_duration(self.hours)}, from a timed micro-batch ({self.step_seconds:.2f} s a step)",
         }
         return "\n".join(f"{name:<10} {text}" for name, text in rows.items())
@@ -100,6 +100,9 @@ class Plan:
     def _augmentation(self):
         mixup = f"mixup {self.rule.mixup_alpha:g}" if self.rule.mixup_alpha else "no mixup"
         return f"{'random flip' if self.rule.flip else 'no flip'}, {mixup}"
+
+    def _memory(self):
+        return f"{_gibibytes(self.activation_bytes)} of activations a device; free there: {_gibibytes(self.free_bytes)}"
 
     def _departures(self):
         departures = self.rule.departures()

@@ -1,0 +1,115 @@
+"""Prepared TensorFlow Datasets are read record by record, as TFDS itself reads them."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from bit_keras.data.opening import open_data
+from bit_keras.data.pictures import decode_picture
+from bit_keras.errors import DataError
+from tests.data import tiny_dataset
+
+DOWNLOAD = tfds.download.DownloadConfig(num_shards=3, try_download_gcs=False)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """Returns the folder that `TFDS_DATA_DIR` would name, with the tiny data sets prepared in it."""
+    folder = tmp_path_factory.mktemp("tfds")
+    for name in ("TinyTrainTest", "TinyTrainValidation", "TinyThree", "TinyTest", "TinyWithoutLabel"):
+        builder = getattr(tiny_dataset, name)(data_dir=folder, file_format="tfrecord")
+        builder.download_and_prepare(download_config=DOWNLOAD)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def data_dir(prepared, monkeypatch):
+    # TFDS reads the variable TFDS_DATA_DIR into this constant when it is imported.
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(prepared))
+
+
+def from_tfds(name, split):
+    """Returns (bytes, label) pairs in the order of the files."""
+    dataset = tfds.builder(name).as_dataset(
+        split=split,
+        shuffle_files=False,
+        decoders={"image": tfds.decode.SkipDecoding()},
+        read_config=tfds.ReadConfig(interleave_cycle_length=1),
+    )
+    return [(example["image"].numpy(), int(example["label"])) for example in dataset]
+
+
+def from_us(examples):
+    pairs = [examples.read(tf.constant(index, tf.int64)) for index in range(len(examples))]
+    return [(encoded.numpy(), int(label)) for encoded, label in pairs]
+
+
+def test_every_record_of_every_shard_is_what_tfds_reads(prepared):
+    assert len(list((prepared / "tiny_three").rglob("*train.tfrecord*"))) == 3
+    splits = open_data("tfds:tiny_three").splits
+    for split in ("train", "validation", "test"):
+        assert from_us(splits[split]) == from_tfds("tiny_three", split)
+
+
+def test_records_are_read_by_index_in_any_order_and_inside_a_graph():
+    examples = open_data("tfds:tiny_three").splits["train"]
+    expected = from_tfds("tiny_three", "train")
+    order = [29, 0, 17, 17, 3]
+    dataset = tf.data.Dataset.from_tensor_slices(tf.constant(order, tf.int64)).map(examples.read)
+    assert [(encoded.numpy(), int(label)) for encoded, label in dataset] == [expected[index] for index in order]
+
+
+def test_the_pixels_are_those_that_the_builder_gave():
+    examples = open_data("tfds:tiny_three").splits["test"]
+    known = {tiny_dataset.picture(number).tobytes(): number % 3 for number in range(7)}
+    found = {decode_picture(encoded).numpy().tobytes(): label for encoded, label in from_us(examples)}
+    assert found == known
+
+
+def test_class_names_keep_the_order_of_tfds():
+    assert open_data("tfds:tiny_three").class_names == ("zebra", "ant", "moth")
+
+
+def test_without_a_validation_split_the_last_two_percent_of_train_are_it():
+    splits = open_data("tfds:tiny_train_test").splits
+    assert from_us(splits["train"]) == from_tfds("tiny_train_test", "train[:98%]")
+    assert from_us(splits["validation"]) == from_tfds("tiny_train_test", "train[98%:]")
+    assert from_us(splits["test"]) == from_tfds("tiny_train_test", "test")
+
+
+def test_without_a_test_split_validation_is_the_test_and_train_gives_a_new_validation():
+    splits = open_data("tfds:tiny_train_validation").splits
+    assert from_us(splits["test"]) == from_tfds("tiny_train_validation", "validation")
+    assert from_us(splits["validation"]) == from_tfds("tiny_train_validation", "train[98%:]")
+    assert len(splits["train"]) == 98
+
+
+def test_the_image_size_is_the_median_of_the_pictures_where_they_differ():
+    heights = [decode_picture(data).shape[0] for data, _ in from_tfds("tiny_three", "train")]
+    assert open_data("tfds:tiny_three").image_size == (np.median(heights), 9)
+
+
+def test_a_version_can_be_asked_for():
+    assert len(open_data("tfds:tiny_three:1.0.0").splits["test"]) == 7
+
+
+def test_a_data_set_of_nothing_but_test_pictures_can_be_opened():
+    assert from_us(open_data("tfds:tiny_test").splits["test"]) == from_tfds("tiny_test", "test")
+
+
+def test_a_data_set_without_labels_is_an_error_that_names_its_features():
+    with pytest.raises(DataError, match=r"features image and label.*Received: \['image', 'note'\]"):
+        open_data("tfds:tiny_without_label")
+
+
+def test_an_unprepared_data_set_is_told_how_to_prepare(tmp_path, monkeypatch):
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+    with pytest.raises(DataError, match=r"tiny_three is not prepared.*download_and_prepare\(\)"):
+        open_data("tfds:tiny_three")
+
+
+@pytest.mark.parametrize("name", ["no_such_thing", "tiny_three:9.9.9", "tiny_three/no_config", "a b", "", "a/b=3"])
+def test_a_name_that_tfds_does_not_know_is_an_error_in_words(name):
+    with pytest.raises(DataError, match="TFDS"):
+        open_data(f"tfds:{name}")

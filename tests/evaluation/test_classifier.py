@@ -1,0 +1,85 @@
+"""A model comes with the names of its classes and the size of its pictures, or says what lacks."""
+
+import pytest
+
+import bit_keras as bit
+from bit_keras.evaluation.classifier import open_classifier, write_labels
+
+NAMES = ("ant", "bee", "cat")
+
+
+@pytest.fixture
+def weights(small_model, tmp_path):
+    bit.save_weights(small_model, tmp_path / "weights.npz")
+    return tmp_path / "weights.npz"
+
+
+def test_labels_that_lie_beside_a_weights_file_are_its_names(weights):
+    weights.with_name("labels.txt").write_text("ant\nbee\ncat\n")
+    assert open_classifier(weights).class_names == NAMES
+
+
+def test_without_labels_the_names_are_numbers(weights):
+    classifier = open_classifier(weights)
+    assert classifier.class_names is None and classifier.names() == ("0", "1", "2")
+
+
+def test_given_labels_go_before_those_that_lie_there(weights, tmp_path):
+    weights.with_name("labels.txt").write_text("x\ny\nz\n")
+    (tmp_path / "mine.txt").write_text("ant\nbee\ncat\n")
+    assert open_classifier(weights, labels=NAMES).class_names == NAMES
+    assert open_classifier(weights, labels=tmp_path / "mine.txt").class_names == NAMES
+    assert open_classifier(weights, labels=str(tmp_path / "mine.txt")).class_names == NAMES
+
+
+def test_a_labels_file_of_another_system_is_read(tiny, tmp_path):
+    (tmp_path / "windows.txt").write_bytes("Ameise\r\nBär\r\nKüken\r\n".encode())
+    assert open_classifier(tiny, labels=tmp_path / "windows.txt").class_names == ("Ameise", "Bär", "Küken")
+
+
+def test_written_labels_read_back_as_they_were(tiny, tmp_path):
+    (tmp_path / "labels.txt").write_text(write_labels(("a, b", "海", "c d ")), encoding="utf-8")
+    assert open_classifier(tiny, labels=tmp_path / "labels.txt").class_names == ("a, b", "海", "c d ")
+
+
+def test_a_labels_file_that_is_not_there_is_told(tiny, tmp_path):
+    with pytest.raises(bit.UserError, match=r"no labels file .*lost\.txt.*one class name in each line"):
+        open_classifier(tiny, labels=tmp_path / "lost.txt")
+
+
+def test_a_labels_file_that_is_not_utf_8_is_told(tiny, tmp_path):
+    (tmp_path / "latin.txt").write_bytes("Ameise\nBär\nKüken\n".encode("latin-1"))
+    with pytest.raises(bit.UserError, match=r"latin\.txt"):
+        open_classifier(tiny, labels=tmp_path / "latin.txt")
+
+
+@pytest.mark.parametrize("labels", [("ant", "bee"), ("ant", "bee", "cat", "dog")])
+def test_too_few_or_too_many_labels_are_counted(tiny, labels):
+    with pytest.raises(bit.UserError, match=rf"Expected 3 class names.*Received: {len(labels)}"):
+        open_classifier(tiny, labels=labels)
+
+
+def test_a_model_that_gives_probabilities_is_refused(animals):
+    model = bit.build("R14x0.5", num_classes=3, classifier_activation="softmax")
+    with pytest.raises(bit.UserError, match=r"gives logits.*classifier_activation"):
+        open_classifier(model)
+    with pytest.raises(bit.UserError, match="logits"):
+        bit.evaluate(model, animals)
+
+
+def test_a_headless_model_has_nothing_to_evaluate_or_predict(animals, pictures):
+    model = bit.build("R14x0.5", num_classes=0)
+    with pytest.raises(bit.UserError, match=r"no head.*Fine-tune"):
+        bit.evaluate(model, animals)
+    with pytest.raises(bit.UserError, match=r"no head.*Fine-tune"):
+        bit.predict(model, pictures[0])
+
+
+def test_the_picture_size_is_224_unless_somebody_said_another(weights):
+    assert open_classifier(weights).image_size == 224  # what BiT was pre-trained at
+    assert open_classifier(weights, image_size=32).image_size == 32
+
+
+def test_a_model_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(bit.UserError, match=r"no file or folder .*lost\.npz"):
+        open_classifier(tmp_path / "lost.npz")

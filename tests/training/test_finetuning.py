@@ -1,0 +1,208 @@
+"""Whole runs of a few steps: what they leave, what they refuse, and where they may start from."""
+
+import contextlib
+import io
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import bit_keras as bit
+from bit_keras.training.metrics_log import read_metrics
+from tests.conftest import write_photos
+
+SMALL = {"steps": 4, "batch_size": 8, "resize": 36, "crop": 32}
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Pictures that no test of this file changes."""
+    return write_photos(tmp_path_factory.mktemp("data") / "photos")
+
+
+@pytest.fixture(scope="module")
+def printed_run(photos, tmp_path_factory):
+    """A run of four steps on the photos, and what it printed."""
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text):
+        run = bit.finetune(
+            photos, model="R14x0.5", workdir=tmp_path_factory.mktemp("runs") / "run", flip=False, **SMALL
+        )
+    return run, text.getvalue()
+
+
+@pytest.fixture(scope="module")
+def run(printed_run):
+    return printed_run[0]
+
+
+def again(run, photos, **changes):
+    """Gives the run's own command once more, with changes."""
+    return bit.finetune(photos, **{"model": "R14x0.5", "workdir": run.workdir, "flip": False, **SMALL, **changes})
+
+
+def weights(path):
+    with np.load(path) as file:
+        return {name: file[name] for name in file.files}
+
+
+def test_run_folder_explains_itself(run):
+    config = json.loads((run.workdir / "config.json").read_text())
+    assert (run.workdir / "labels.txt").read_text() == "blue\nred\n"
+    assert config["seed"] == 0
+    assert config["rule"]["steps"] == 4
+    assert config["counts"] == {"train": 16, "validation": 2, "test": 2}
+    assert config["versions"]["tensorflow"] == tf.__version__
+    assert len((run.workdir / "split.csv").read_text().splitlines()) == 21
+
+
+def test_log_has_a_line_for_each_step_and_each_look(run):
+    entries = read_metrics(run.workdir / "metrics.jsonl")
+    assert [entry["step"] for entry in entries if "learning_rate" in entry] == [1, 2, 3, 4]
+    assert [entry["split"] for entry in entries if "split" in entry] == 4 * ["validation"] + ["test"]  # once
+    # A zero head gives both classes one half: the loss before the first step is log 2.
+    assert entries[0]["loss"] == pytest.approx(np.log(2), abs=1e-6)
+
+
+def test_backbone_trains(run):
+    start = bit.build("R14x0.5", num_classes=2, seed=0)
+    end = bit.load(run.workdir)
+    changed = [(a.numpy() != b.numpy()).any() for a, b in zip(start.variables, end.variables, strict=True)]
+    assert all(changed)
+
+
+def test_metrics_are_those_of_evaluate_on_the_test_pictures(run, photos):
+    metrics = bit.evaluate(run, photos)
+    assert metrics["num_examples"] == 2
+    assert metrics["loss"] == pytest.approx(run.metrics["test_loss"], rel=1e-5)
+
+
+def test_the_plan_says_what_trains_and_what_departs_from_the_rule(printed_run):
+    plan = printed_run[1]
+    # 2,007,328: the recorded network's 2,017,578 parameters with 10 classes, less its head's 1024 * 10 + 10.
+    assert "2,007,328 of 2,007,328 backbone parameters, 2,050 of the head" in plan
+    assert "2: blue, red" in plan
+    assert "16 train, 2 validation, 2 test pictures, median 24 x 20 px" in plan
+    for departure in ("steps 4 (rule: 500)", "crop 32 (rule: 128)", "flip False (rule: True)", "resize 36 (rule: 160)"):
+        assert departure in plan
+
+
+def test_finished_run_is_not_trained_again(run, photos, capsys):
+    before = (run.workdir / "weights.npz").stat().st_mtime_ns
+    assert again(run, photos).metrics == run.metrics
+    assert "has ended already" in capsys.readouterr().out
+    assert (run.workdir / "weights.npz").stat().st_mtime_ns == before
+
+
+def test_run_of_another_configuration_is_refused(run, photos):
+    with pytest.raises(bit.RunError, match=r"another configuration: .*seed is 0 there and 1 here"):
+        again(run, photos, seed=1)
+
+
+def test_run_on_changed_pictures_is_refused(run, photos, tmp_path):
+    changed = shutil.copytree(photos, tmp_path / "photos")
+    shutil.copy(changed / "red" / "1.png", changed / "red" / "new.png")
+    with pytest.raises(bit.RunError, match="fingerprint"):
+        again(run, changed)
+
+
+def test_run_is_refused_where_resuming_is_not_allowed(run, photos):
+    with pytest.raises(bit.RunError, match="holds a run already"):
+        again(run, photos, resume=False)
+
+
+def test_folder_with_something_else_in_it_is_refused(run, photos):
+    with pytest.raises(bit.RunError, match="not empty and holds no run"):
+        again(run, photos, workdir=photos)
+
+
+def test_frozen_backbone_is_refused(photos, tmp_path):
+    model = bit.build("R14x0.5", num_classes=2, seed=0)
+    model.trainable = False
+    with pytest.raises(bit.RunError, match="0 of 2,007,328 parameters trainable"):
+        bit.finetune(photos, model=model, workdir=tmp_path / "run", **SMALL)
+
+
+def test_layers_that_the_user_froze_stay_as_they_are(photos, tmp_path):
+    model = bit.build("R14x0.5", num_classes=2, seed=0)
+    frozen = model.get_layer("root_block-standardized_conv2d")
+    frozen.trainable = False
+    kernel = frozen.kernel.numpy()
+    run = bit.finetune(photos, model=model, workdir=tmp_path / "run", **SMALL)
+    after = weights(run.workdir / "weights.npz")
+    np.testing.assert_array_equal(after["resnet/root_block/standardized_conv2d/kernel"], kernel)
+    assert (after["resnet/group_norm/gamma"] != 1).any()
+
+
+def test_a_model_that_is_given_is_not_changed(photos, tmp_path):
+    model = bit.build("R14x0.5", num_classes=7, seed=0)
+    before = [variable.numpy() for variable in model.variables]
+    bit.finetune(photos, model=model, workdir=tmp_path / "run", **SMALL)
+    for variable, value in zip(model.variables, before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)
+
+
+@pytest.mark.parametrize("kind", ["npz", "saved_model", "run"])
+def test_training_starts_from_a_file_an_export_or_a_run(run, photos, tmp_path, kind):
+    source = {"npz": run.workdir / "weights.npz", "saved_model": run.export_dir, "run": run.workdir}[kind]
+    # One step at a rate of 0 (the warm-up's first): the backbone is the source's, to the bit.
+    next_run = bit.finetune(photos, model=source, workdir=tmp_path / "next", **SMALL | {"steps": 1}, seed=3)
+    before, after = weights(run.workdir / "weights.npz"), weights(next_run.workdir / "weights.npz")
+    assert next_run.metrics["train_loss"] == pytest.approx(np.log(2), abs=1e-6)  # a new zero head
+    for name in before.keys() - {"resnet/head/conv2d/kernel", "resnet/head/conv2d/bias"}:
+        np.testing.assert_allclose(after[name], before[name], atol=1e-3)
+
+
+def test_mixed_bfloat16_trains_and_keeps_float32_weights(photos, tmp_path, run):
+    half = again(run, photos, workdir=tmp_path / "half", precision="mixed_bfloat16")
+    assert {array.dtype.name for array in weights(half.workdir / "weights.npz").values()} == {"float32"}
+    assert half.metrics["train_loss"] == pytest.approx(run.metrics["train_loss"], abs=0.1)
+    assert half.metrics["train_loss"] != run.metrics["train_loss"]
+
+
+def test_two_replicas_make_the_run_of_one_device(photos, tmp_path, run):
+    two = again(run, photos, workdir=tmp_path / "two", strategy="mirrored:2")
+    first, second = weights(run.workdir / "weights.npz"), weights(two.workdir / "weights.npz")
+    assert max(np.abs(first[name] - second[name]).max() for name in first) < 1e-4
+    assert two.metrics["test_num_examples"] == 2
+
+
+def test_broken_picture_is_left_out_and_named_in_the_run_folder(tmp_path, capsys):
+    photos = write_photos(tmp_path / "photos")
+    (photos / "red" / "1.png").write_bytes(b"not a picture")
+    run = bit.finetune(photos, model="R14x0.5", workdir=tmp_path / "run", **SMALL | {"steps": 1})
+    assert "1 broken, left out" in capsys.readouterr().out
+    assert list(json.loads((run.workdir / "problems.json").read_text())) == [str(photos / "red" / "1.png")]
+
+
+def test_broken_picture_stops_a_strict_run_before_anything_is_written(tmp_path):
+    photos = write_photos(tmp_path / "photos")
+    (photos / "red" / "1.png").write_bytes(b"not a picture")
+    with pytest.raises(bit.BrokenPicturesError, match=r"1 picture cannot be read: .*1\.png"):
+        bit.finetune(photos, model="R14x0.5", workdir=tmp_path / "run", strict=True, **SMALL)
+    assert not (tmp_path / "run").exists()
+
+
+def test_loss_that_is_not_finite_stops_the_run_and_names_the_step(photos, tmp_path):
+    with pytest.raises(bit.RunError, match=r"The loss is (nan|inf) at step \d"):
+        bit.finetune(photos, model="R14x0.5", workdir=tmp_path / "run", base_learning_rate=3e38, **SMALL)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"precision": "float8"}, "Expected `precision` among"),
+        ({"micro_batches": 3}, "micro-batches divide"),
+        ({"save_every": 0}, "Expected `save_every` of at least 1"),
+        ({"model": "R51x1"}, "Expected a variant such as"),
+        ({"model": "BiT-X"}, "no preset of that name"),
+        ({"crop": 64}, "`crop` from 1 to `resize`"),
+        ({"strategy": "cloud"}, "Expected `strategy`"),
+    ],
+)
+def test_bad_setting_is_told(photos, tmp_path, setting, message):
+    arguments = {"model": "R14x0.5", "workdir": tmp_path / "run", **SMALL, **setting}
+    with pytest.raises(bit.UserError, match=message):
+        bit.finetune(photos, **arguments)

@@ -1,0 +1,44 @@
+"""The memory model and the micro-batches that follow from it."""
+
+import pytest
+
+from bit_keras.models.variant import Architecture, Variant
+from bit_keras.training.memory import activation_bytes, default_micro_batches
+
+
+def outputs_of_r14x05(side, classes):
+    """Numbers in all layer outputs for one picture, added up by hand along the figure of the network."""
+    half, quarter = side // 2, side // 4
+    total = side**2 * 3 + (side + 6) ** 2 * 3 + half**2 * 32 + (half + 2) ** 2 * 32 + quarter**2 * 32
+    size, channels = quarter, 32
+    for block in range(4):
+        filters, out = 32 * 2**block, (size if block == 0 else size // 2)
+        total += 2 * size**2 * channels + out**2 * 4 * filters  # norm and relu, projection
+        total += size**2 * filters + 2 * size**2 * filters  # a, norm and relu
+        total += 0 if block == 0 else (size + 2) ** 2 * filters  # padding of the strided 3x3
+        total += out**2 * filters + 2 * out**2 * filters  # b, norm and relu
+        total += 2 * out**2 * 4 * filters  # c and sum
+        size, channels = out, 4 * filters
+    return total + 2 * size**2 * channels + channels + classes
+
+
+@pytest.mark.parametrize("side", [32, 64])
+def test_activations_are_the_sum_of_all_outputs(side):
+    architecture = Architecture(Variant.parse("R14x0.5"), 10)
+    assert activation_bytes(architecture, crop=side, dtype="float32") == 4 * outputs_of_r14x05(side, 10)
+
+
+def test_half_precision_needs_about_half():
+    architecture = Architecture(Variant.parse("R14x0.5"), 10)
+    half, full = (activation_bytes(architecture, crop=64, dtype=dtype) for dtype in ("mixed_bfloat16", "float32"))
+    assert 0.5 < half / full < 0.55
+
+
+# 512 pictures of 100 bytes are 51,200; half of 20,000 is 10,000: 8 parts of 6,400 fit, 4 of 12,800 do not.
+@pytest.mark.parametrize(("free", "expected"), [(10**6, 1), (102_400, 1), (102_399, 2), (20_000, 8), (1, 512)])
+def test_micro_batches_are_the_smallest_power_of_two_that_fits_half_the_memory(free, expected):
+    assert default_micro_batches(100, replica_batch=512, free=free) == expected
+
+
+def test_micro_batches_always_divide_the_batch():
+    assert default_micro_batches(100, replica_batch=12, free=1) == 4

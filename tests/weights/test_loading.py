@@ -1,0 +1,130 @@
+"""`load`: what becomes of a file's arrays, and of its head."""
+
+import numpy as np
+import pytest
+
+import bit_keras as bit
+from bit_keras.errors import UserError, WeightsError
+from tests.weights.crafting import HEAD, ROOT, write_npz
+
+
+def weights_of(model):
+    """Returns {canonical name: array}; the head as the model holds it."""
+    return {"resnet/" + weight.path.replace("-", "/"): weight.numpy() for weight in model.weights}
+
+
+def assert_backbone(model, arrays):
+    found = {name: array for name, array in weights_of(model).items() if name not in HEAD}
+    assert found.keys() == arrays.keys() - set(HEAD)
+    for name, array in found.items():
+        np.testing.assert_array_equal(array, arrays[name], err_msg=name)
+
+
+def test_logits_of_an_official_file_are_those_of_the_reference(r50x1_file, golden_pictures, golden):
+    logits = bit.load(r50x1_file)(golden_pictures).numpy()
+    recorded = golden("forward.json")["R50x1-1000"]["logits"]["96x80"]
+    np.testing.assert_allclose(logits[:, :16], recorded["first"], rtol=0, atol=1e-4)
+
+
+def test_every_variable_gets_its_array(small_file, seeded_small):
+    model = bit.load(small_file)
+    assert_backbone(model, seeded_small)
+    found = weights_of(model)
+    np.testing.assert_array_equal(found[HEAD[0]], seeded_small[HEAD[0]][0, 0])
+    np.testing.assert_array_equal(found[HEAD[1]], seeded_small[HEAD[1]])
+
+
+def test_asking_for_classes_gives_the_backbone_and_a_zero_head(small_file, seeded_small):
+    model = bit.load(small_file, num_classes=10)
+    assert_backbone(model, seeded_small)
+    found = weights_of(model)
+    assert found[HEAD[0]].shape == (1024, 10) and not found[HEAD[0]].any() and not found[HEAD[1]].any()
+
+
+def test_asking_for_as_many_classes_as_the_file_has_gives_a_zero_head_too(small_file):
+    assert not weights_of(bit.load(small_file, num_classes=3))[HEAD[0]].any()
+
+
+def test_asking_for_0_classes_gives_features(small_file, seeded_small):
+    model = bit.load(small_file, num_classes=0)
+    assert_backbone(model, seeded_small)
+    assert model.output_shape == (None, 1024) and not weights_of(model).keys() & set(HEAD)
+
+
+@pytest.fixture
+def headless_file(small_arrays, tmp_path):
+    for name in HEAD:
+        del small_arrays[name]
+    return write_npz(tmp_path / "headless.npz", small_arrays)
+
+
+def test_file_without_head_gives_features(headless_file, seeded_small):
+    model = bit.load(headless_file)
+    assert_backbone(model, seeded_small)
+    assert model.output_shape == (None, 1024)
+
+
+def test_file_without_head_takes_a_new_one(headless_file, seeded_small):
+    model = bit.load(headless_file, num_classes=4)
+    assert_backbone(model, seeded_small)
+    assert model.output_shape == (None, 4)
+
+
+def test_dense_head_kernel_is_taken_as_a_1x1_convolution(small_arrays, seeded_small, tmp_path):
+    small_arrays[HEAD[0]] = small_arrays[HEAD[0]][0, 0]
+    found = weights_of(bit.load(write_npz(tmp_path / "dense.npz", small_arrays)))
+    np.testing.assert_array_equal(found[HEAD[0]], seeded_small[HEAD[0]][0, 0])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64", ">f4", "longdouble"])
+def test_other_floating_point_files_load_as_float32(dtype, small_arrays, tmp_path):
+    stored = {name: array.astype(dtype) for name, array in small_arrays.items()}
+    found = weights_of(bit.load(write_npz(tmp_path / "other.npz", stored)))
+    assert {array.dtype for array in found.values()} == {np.dtype("float32")}
+    np.testing.assert_array_equal(found[ROOT], stored[ROOT].astype("float32"))
+
+
+def test_column_major_arrays_load_as_row_major_ones(small_arrays, seeded_small, tmp_path):
+    columns = {name: np.asfortranarray(array) for name, array in small_arrays.items()}
+    assert_backbone(bit.load(write_npz(tmp_path / "columns.npz", columns)), seeded_small)
+
+
+def test_dtype_is_that_of_the_model(small_file, seeded_small):
+    model = bit.load(small_file, dtype="mixed_bfloat16")
+    assert model.get_layer("block1-unit01-a-standardized_conv2d").compute_dtype == "bfloat16"
+    assert_backbone(model, seeded_small)
+
+
+def test_path_may_be_a_string(small_file, seeded_small):
+    assert_backbone(bit.load(str(small_file)), seeded_small)
+
+
+def test_loaded_model_takes_pictures_of_minus_1_to_1(small_file):
+    assert "pixels" not in [layer.name for layer in bit.load(small_file).layers]
+
+
+def test_unknown_names_are_refused_with_the_presets():
+    with pytest.raises(UserError, match=r"no file or folder BiT-L-R50x1.*preset.*BiT-S-R50x1.*BiT-M-R152x4-ILSVRC2012"):
+        bit.load("BiT-L-R50x1")
+
+
+def test_missing_files_are_refused_by_their_paths(tmp_path):
+    with pytest.raises(WeightsError, match=f"no file or folder {tmp_path}/none.npz"):
+        bit.load(tmp_path / "none.npz")
+
+
+def test_run_folder_gives_the_weights_of_its_end(small_file, seeded_small, tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "weights.npz").write_bytes(small_file.read_bytes())
+    assert_backbone(bit.load(tmp_path), seeded_small)
+
+
+def test_run_folder_without_weights_is_one_that_has_not_ended(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(WeightsError, match=rf"run in {tmp_path} has not ended: it has no weights\.npz yet"):
+        bit.load(tmp_path)
+
+
+def test_other_folders_are_refused(tmp_path):
+    with pytest.raises(WeightsError, match=rf"SavedModel folder.*run folder.*Received the folder {tmp_path}"):
+        bit.load(tmp_path)
