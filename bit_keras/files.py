@@ -5,10 +5,14 @@ Everything is written beside its place, synced to the disk and renamed. A full d
 """
 
 import contextlib
+import errno
+import glob
+import itertools
 import json
 import os
 import re
 import shutil
+import uuid
 from pathlib import Path
 
 from bit_keras.errors import SaveError
@@ -31,7 +35,8 @@ def atomic_file(path):
     except OSError as error:
         raise _save_error(path, error) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
 
 
 @contextlib.contextmanager
@@ -65,19 +70,32 @@ def write_json(path, value):
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 
+# Process numbers come again, in a container that restarts always the same one; the token does not.
+_TOKEN = uuid.uuid4().hex
+_COUNTER = itertools.count()
+
+
 def _beside(path):
-    return path.with_name(f".{path.name}.partial-{os.getpid()}")
+    return path.with_name(f".{path.name}.partial-{os.getpid()}-{_TOKEN}-{next(_COUNTER)}")
 
 
 def _remove_leftovers(path):
-    """Removes what writers of `path` left that were killed."""
-    for leftover in path.parent.glob(f".{path.name}.partial-*"):
-        pid = re.fullmatch(r".*\.partial-(\d+)(?:-old)?", leftover.name)
-        if pid and not _is_alive(int(pid[1])):
-            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+    """Removes what writers of `path` left that were killed; a folder that had only stepped aside comes back first."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.partial-*"):
+        writer = re.fullmatch(r".*\.partial-(\d+)-(\w+)-\d+(-old)?", leftover.name)
+        if not writer or _is_alive(int(writer[1]), writer[2]):
+            continue
+        if writer[3] and not path.exists():
+            os.replace(leftover, path)
+        elif leftover.is_dir():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink(missing_ok=True)
 
 
-def _is_alive(pid):
+def _is_alive(pid, token):
+    if pid == os.getpid():
+        return token == _TOKEN
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -92,6 +110,8 @@ def _swap_in(partial, path):
     if not path.exists():
         os.replace(partial, path)
         return
+    if not path.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "a file has that name")
     old = partial.with_name(partial.name + "-old")
     os.replace(path, old)
     os.replace(partial, path)

@@ -88,42 +88,42 @@ def test_exception_keeps_the_old_folder(tmp_path):
 
 @pytest.mark.parametrize("name", ["a", "photos[1].npz"])
 def test_leftovers_of_ended_processes_are_removed(name, dead, tmp_path):
-    (tmp_path / f".{name}.partial-{dead}").write_text("half")
+    (tmp_path / f".{name}.partial-{dead}-0a1b-0").write_text("half")
     write_text(tmp_path / name, "new")
     assert names_in(tmp_path) == [name]
 
 
 def test_leftover_folders_of_ended_processes_are_removed(dead, tmp_path):
-    (tmp_path / f".a.partial-{dead}" / "deep").mkdir(parents=True)
+    (tmp_path / f".a.partial-{dead}-0a1b-0" / "deep").mkdir(parents=True)
     write_folder(tmp_path / "a", new="1")
     assert names_in(tmp_path) == ["a"]
 
 
 def test_what_running_processes_write_is_left_alone(alive, tmp_path):
-    (tmp_path / f".a.partial-{alive}").write_text("half")
+    (tmp_path / f".a.partial-{alive}-0a1b-0").write_text("half")
     write_text(tmp_path / "a", "new")
-    assert names_in(tmp_path) == [f".a.partial-{alive}", "a"]
+    assert names_in(tmp_path) == [f".a.partial-{alive}-0a1b-0", "a"]
 
 
 def test_other_hidden_files_are_left_alone(dead, tmp_path):
-    for name in (f".b.partial-{dead}", ".a.partial-notes", ".a"):
+    for name in (f".b.partial-{dead}-0a1b-0", ".a.partial-notes", ".a"):
         (tmp_path / name).write_text("mine")
     write_text(tmp_path / "a", "new")
-    assert names_in(tmp_path) == [".a", ".a.partial-notes", f".b.partial-{dead}", "a"]
+    assert names_in(tmp_path) == [".a", ".a.partial-notes", f".b.partial-{dead}-0a1b-0", "a"]
 
 
 def test_leftover_of_a_killed_process_of_the_same_id_is_no_obstacle(tmp_path):
     # In a container, a program and the one that takes its place are both process 1.
-    (tmp_path / f".a.partial-{os.getpid()}").mkdir()
-    (tmp_path / f".a.partial-{os.getpid()}" / "half").write_text("half")
+    (tmp_path / f".a.partial-{os.getpid()}-0a1b-0").mkdir()
+    (tmp_path / f".a.partial-{os.getpid()}-0a1b-0" / "half").write_text("half")
     write_folder(tmp_path / "a", new="1")
     assert names_in(tmp_path / "a") == ["new"] and names_in(tmp_path) == ["a"]
 
 
 def test_old_folder_survives_a_kill_between_the_two_renames(dead, tmp_path):
     # The killed writer had moved the old folder aside and not yet put its own in place.
-    (tmp_path / f".a.partial-{dead}-old").mkdir()
-    (tmp_path / f".a.partial-{dead}-old" / "precious").write_text("1")
+    (tmp_path / f".a.partial-{dead}-0a1b-0-old").mkdir()
+    (tmp_path / f".a.partial-{dead}-0a1b-0-old" / "precious").write_text("1")
     with pytest.raises(KeyError), atomic_folder(tmp_path / "a"):
         raise KeyError
     assert [path.name for path in tmp_path.rglob("precious")] == ["precious"]

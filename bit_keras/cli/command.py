@@ -1,5 +1,6 @@
 """A command: its flags, its help, and the config that they make."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,10 +33,11 @@ class Command:
             print(self.help())
             return 0
         try:
-            positional = self.flag_values(["bit-keras", *argv])[1:]
+            values = copy.deepcopy(self.flag_values)  # so that one call's flags are not the next one's
+            positional = values(["bit-keras", *argv])[1:]
         except flags.Error as error:
             raise UserError(f"{error}. See: {self.usage.split(' ')[0]} {self.usage.split(' ')[1]} --help.") from error
-        self.execute(self.configure(positional, self.flag_values))
+        self.execute(self.configure(positional, values))
         return 0
 
     def help(self):

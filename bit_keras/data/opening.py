@@ -23,12 +23,14 @@ def open_data(data, *, seed=0, strict=False):
         DataError: if there is no such data, or none that can be used.
         BrokenPicturesError: for broken pictures, if `strict`.
     """
+    if seed < 0:
+        raise DataError(f"Expected `seed` of at least 0. Received: seed={seed}.")
     if str(data).startswith(TFDS):
         return open_tfds(str(data).removeprefix(TFDS), seed=seed)
     path = Path(data)
-    if path.is_dir():
+    if str(data) and path.is_dir():
         return open_folder(path, seed=seed, strict=strict)
-    if path.is_file() and path.suffix == ".csv":
+    if path.is_file() and path.suffix.lower() == ".csv":
         return open_csv(path, seed=seed, strict=strict)
     if str(data) == "digits":
         return open_digits(seed=seed)

@@ -1,11 +1,15 @@
 """From encoded bytes to pixels: the one truth for training, prediction and the exported signature."""
 
 import io
+import struct
 
+import numpy as np
 import tensorflow as tf
-from PIL import Image
+from PIL import Image, ImageOps
 
 from bit_keras.data.orientation import upright
+
+FOREIGN = ("BMP", "TIFF", "WEBP")
 
 
 @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
@@ -26,19 +30,22 @@ def decode_picture(encoded):
 
 
 def as_decodable(encoded):
-    """Returns bytes that `decode_picture` takes: `encoded` itself, or a PNG of what only Pillow can read.
+    """Returns bytes that `decode_picture` takes: `encoded` itself, or an upright PNG of what Pillow has to read.
 
-    For WebP, TIFF, palette BMP and the like; Python code, so for a source, not for a graph.
+    The latter for WebP, TIFF and BMP with a palette, which TensorFlow cannot read, or not rightly, in all its versions.
+    Python code, so for a source, not for a graph.
 
     Raises:
         PictureError: in one phrase, if nothing can read it.
     """
     if not encoded:
         raise PictureError("the file is empty")
+    if _is_foreign(encoded):
+        return _as_png(encoded)
     try:
         decode_picture(encoded)
-    except tf.errors.InvalidArgumentError:
-        return _as_png(encoded)
+    except tf.errors.InvalidArgumentError as error:
+        raise PictureError(_reason(encoded)) from error
     return encoded
 
 
@@ -46,17 +53,34 @@ class PictureError(ValueError):
     """Bytes that hold no picture, or a damaged one."""
 
 
+def _is_foreign(encoded):
+    has_palette = encoded[:2] == b"BM" and int.from_bytes(encoded[28:30], "little") <= 8  # bits a pixel
+    return has_palette or encoded[8:12] == b"WEBP" or encoded[:4] in (b"II*\0", b"MM\0*")
+
+
+def _reason(encoded):
+    names = {b"\xff\xd8": "JPEG", b"\x89P": "PNG", b"GI": "GIF", b"BM": "BMP"}
+    name = names.get(encoded[:2])
+    return f"the {name} is truncated or damaged" if name else "it is not a picture of a known format"
+
+
 def _as_png(encoded):
     try:
-        picture = Image.open(io.BytesIO(encoded))
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise PictureError("it is no picture, or its beginning is damaged") from error
-    # What Pillow repairs silently here, TensorFlow refused: a damaged file of these formats stays damaged.
-    if picture.format in ("JPEG", "PNG", "GIF"):
-        raise PictureError(f"the {picture.format} is truncated or damaged")
-    try:
+        picture = ImageOps.exif_transpose(Image.open(io.BytesIO(encoded), formats=FOREIGN))
         png = io.BytesIO()
-        picture.convert("RGB").save(png, "png", exif=picture.getexif())
-    except (OSError, ValueError, SyntaxError) as error:
-        raise PictureError(f"the {picture.format} is truncated or damaged") from error
+        _in_8_bits(picture).convert("RGB").save(png, "png")
+    except PictureError:
+        raise
+    # Pillow's readers raise whatever a damaged byte leads to: these were seen.
+    except (OSError, ValueError, SyntaxError, TypeError, KeyError, struct.error, Image.DecompressionBombError) as error:
+        raise PictureError("it is truncated or damaged") from error
     return png.getvalue()
+
+
+def _in_8_bits(picture):
+    """Pillow would cut off what is over 255."""
+    if picture.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    if picture.mode in ("I", "F"):
+        raise PictureError("its pixels have 32 bits; save it with 8 or 16")
+    return picture

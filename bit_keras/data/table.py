@@ -27,15 +27,27 @@ def open_csv(path, *, seed, strict):
         BrokenPicturesError: for broken pictures, if `strict`.
     """
     path = Path(path)
-    with open(path, newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if not {"path", "label"} <= set(reader.fieldnames or ()):
-            raise DataError(f"Expected the columns path and label in {path}. Received: {reader.fieldnames}.")
-        rows = [(str(path.parent / row["path"]), row["label"], row.get("split") or "") for row in reader]
+    rows = [(str(path.parent / row["path"]), row["label"], row.get("split") or "") for row in _read_csv(path)]
     unknown = sorted({split for *_, split in rows} - {"", *SPLITS})
     if unknown:
         raise DataError(f"Expected the split in {path} to be among {SPLITS} or empty. Received: {unknown}.")
     return open_rows(str(path), rows, seed=seed, strict=strict)
+
+
+def _read_csv(path):
+    try:
+        # The -sig, because Excel begins its files with a byte order mark.
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns, rows = reader.fieldnames or (), list(reader)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is no CSV file in UTF-8 ({error}). Save it as one.") from error
+    if not {"path", "label"} <= set(columns):
+        raise DataError(f"Expected the columns path and label in {path}. Received: {list(columns)}.")
+    for number, row in enumerate(rows, 2):
+        if not row["path"] or not row["label"]:
+            raise DataError(f"Expected a path and a label in line {number} of {path}. Received: {row}.")
+    return rows
 
 
 def write_csv(path, table):
@@ -54,7 +66,7 @@ def open_rows(name, rows, *, seed, strict, class_names=None):
     _check_classes(name, names, rows, problems)
     is_split = all(split for *_, split in rows)
     rows = _with_splits(rows, seed)
-    sizes = [good[path].size for path, _, split in rows if split == "train"]
+    sizes = [good[path].size for path, *_ in _of(rows, "train") or rows]
     return Data(
         name=name,
         class_names=names,
@@ -73,9 +85,12 @@ def _check_classes(name, names, rows, problems):
         raise DataError(f"{name} holds no readable pictures{broken}. Put pictures into it, one folder for each class.")
     if len(names) < 2:
         raise DataError(f"Expected at least two classes in {name}. Received: {list(names)}. Add a folder or label.")
-    empty = sorted(set(names) - {label for _, label, _ in rows})
+    trainable = [row for row in rows if row[2] in ("", "train")] or rows
+    empty = sorted(set(names) - {label for _, label, _ in trainable})
     if empty:
-        raise DataError(f"The classes {empty} of {name} have no readable picture. Add some, or remove these classes.")
+        raise DataError(
+            f"The classes {empty} of {name} have no readable picture to train on. Add some, or remove them."
+        )
 
 
 def _with_splits(rows, seed):

@@ -49,13 +49,18 @@ def _builder(tfds, name):
     )
     try:
         builder = tfds.builder(name, try_gcs=False)
-    except (tfds.core.DatasetNotFoundError, ValueError, RuntimeError) as error:
+    # What TFDS raises for names, versions and configs that it does not know: these were seen.
+    except (tfds.core.DatasetNotFoundError, AssertionError, ImportError, TypeError, ValueError, RuntimeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(
-            f"TFDS knows no data set {name!r} ({str(error).splitlines()[0]}). Choose one of its catalogue, or a "
+            f"TFDS knows no data set {name!r} ({reason}). Choose one of its catalogue, or a "
             "prepared one in TFDS_DATA_DIR."
         ) from error
-    if not builder.info.splits or not all(tf.io.gfile.exists(str(f)) for f in builder.info.splits["train"].filepaths):
+    files = [str(file) for split in builder.info.splits.values() for file in split.filepaths]
+    if not files or not all(map(tf.io.gfile.exists, files)):
         raise DataError(f"The TFDS data set {name} is not prepared in {builder.data_dir}. {prepare}")
+    if "train" not in builder.info.splits:
+        raise DataError(f"Expected a train split in the TFDS data set {name}. Received: {list(builder.info.splits)}.")
     if builder.info.file_format.value != "tfrecord":
         raise DataError(
             f"Expected {name} to be stored as TFRecord. Received: {builder.info.file_format.value}. Prepare it with "
@@ -65,11 +70,11 @@ def _builder(tfds, name):
 
 
 def _check_features(tfds, name, features):
-    if not isinstance(features.get("image"), tfds.features.Image) or not isinstance(
-        features.get("label"), tfds.features.ClassLabel
-    ):
+    kinds = {"image": tfds.features.Image, "label": tfds.features.ClassLabel}
+    found = dict(features) if isinstance(features, tfds.features.FeaturesDict) else {}
+    if not all(isinstance(found.get(feature), kind) for feature, kind in kinds.items()):
         raise DataError(
-            f"Expected the features image and label in the TFDS data set {name}. Received: {list(features)}."
+            f"Expected the features image and label in the TFDS data set {name}. Received: {list(found) or features}."
         )
 
 

@@ -19,7 +19,7 @@ from bit_keras.data.preprocessing import preprocess_eval
 from bit_keras.errors import SaveError, UserError
 from bit_keras.evaluation.classifier import open_classifier, takes_pixels, write_labels
 from bit_keras.files import atomic_folder, write_json
-from bit_keras.weights.assigning import arrays_of
+from bit_keras.weights.assigning import arrays_of, freeze_alike
 from bit_keras.weights.loading import load_arrays
 from bit_keras.weights.names import architecture_of, canonical_name
 
@@ -57,7 +57,7 @@ def export(model_or_run, out, *, class_names=None, image_size=None, overwrite=Fa
     """
     out = Path(out)
     if out.exists() and not overwrite and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out} exists already. Choose another folder, or allow it to be overwritten.")
+        raise UserError(f"{out} exists already. Choose another folder, or replace it with overwrite.")
     classifier = open_classifier(model_or_run, labels=class_names, image_size=image_size)
     model = _in_float32(classifier.model)
     with atomic_folder(out) as folder, tempfile.TemporaryDirectory() as assets:
@@ -76,7 +76,9 @@ def _in_float32(model):
     architecture_of({name: array.shape for name, array in arrays.items()}, f"the model {model.name}")
     if all(layer.compute_dtype == "float32" for layer in model.layers):
         return model
-    return load_arrays(arrays, model.name, dtype="float32", include_preprocessing=takes_pixels(model))
+    twin = load_arrays(arrays, model.name, dtype="float32", include_preprocessing=takes_pixels(model))
+    freeze_alike(twin, model)
+    return twin
 
 
 def _module(model, classifier, assets):

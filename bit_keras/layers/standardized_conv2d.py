@@ -25,9 +25,9 @@ class StandardizedConv2D(keras.layers.Conv2D):
     """
 
     def add_weight(self, *args, **kwargs):
+        kwargs["dtype"] = at_least_float32(self.variable_dtype)
         # Keras hands a mixed policy's layer its variables already rounded to half precision: autocast=False does not.
-        dtype = at_least_float32(kwargs.pop("dtype", None) or self.variable_dtype)
-        return super().add_weight(*args, **{**kwargs, "dtype": dtype, "autocast": False})
+        return super().add_weight(*args, **kwargs, autocast=kwargs.get("name") != "kernel")
 
     def convolution_op(self, inputs, kernel):
         return super().convolution_op(inputs, ops.cast(standardize(kernel), inputs.dtype))

@@ -6,7 +6,7 @@ from bit_keras.errors import UserError
 
 
 def endpoint(model, name):
-    """Returns the symbolic output of a block, for `keras.Model(model.inputs, ...)`.
+    """Returns the symbolic output of a block, for `keras.Model(model.input, ...)`.
 
     Args:
         model: a BiT.
@@ -24,7 +24,7 @@ def endpoint(model, name):
 def pyramid(model):
     """Returns {"P1": the root convolution, "P2" to "P5": blocks 1 to 4} as symbolic outputs.
 
-    P1 is at half of the picture's height and width, P5 at a 32nd. `keras.Model(model.inputs, bit.pyramid(model))` gives
+    P1 is at half of the picture's height and width, P5 at a 32nd. `keras.Model(model.input, bit.pyramid(model))` gives
     them all.
     """
     root = next(layer for layer in model.layers if layer.name.startswith("root_block-") and layer.weights)
@@ -34,7 +34,11 @@ def pyramid(model):
 def _endpoints(model):
     """Returns {endpoint: layer name}; a block's own name stands for its last unit."""
     layers = {layer.name for layer in model.layers}
-    units = sorted(name for name in layers if re.fullmatch(r"block\d-unit\d+", name))
+    units = sorted((name for name in layers if re.fullmatch(r"block\d-unit\d+", name)), key=_numbers)
     blocks = {unit.split("-")[0]: unit for unit in units}
     places = {"root_block": "root_block", "features": "features", "head": "head-conv2d"} | blocks
     return {name: layer for name, layer in places.items() if layer in layers} | {unit: unit for unit in units}
+
+
+def _numbers(name):
+    return [int(number) for number in re.findall(r"\d+", name)]

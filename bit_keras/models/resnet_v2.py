@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import keras
 from keras import layers
 
+from bit_keras.errors import UserError
 from bit_keras.layers import GroupNorm, StandardizedConv2D
 from bit_keras.layers.precision import at_least_float32
 from bit_keras.models.variant import Architecture, Variant
@@ -17,6 +18,9 @@ from bit_keras.models.variant import Architecture, Variant
 # The paper does not give its batch-normalized networks' constants; these are the usual ones of ImageNet ResNets
 # (flax, examples/imagenet/models.py).
 BATCH_NORM = {"momentum": 0.9, "epsilon": 1e-5}
+
+LAST = "channels_last"  # whatever Keras is set to: the kernels of the published files are for it
+POOLS = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D, None: None}
 
 PIXELS = "pixels"  # name of the layer that tells a graph for 0..255 from one for [-1, 1]
 
@@ -52,13 +56,16 @@ def build(
         input_tensor: a Keras tensor to build on.
         input_shape: (height, width, 3) where they should be fixed.
         include_preprocessing: begins the graph with a `Rescaling` named "pixels" from 0..255 to [-1, 1].
-        pooling: of a headless model: "avg", "max", or None for the (batch, h, w, 2048 * width) feature map.
+        pooling: of a headless model: "avg", "max", or None for the (batch, h, w, 2048 * width) feature map
+            in the compute dtype.
         classifier_activation: of the head, for instance "softmax"; None for logits.
 
     Raises:
-        UserError: for an unknown variant, normalization or a negative `num_classes`.
+        UserError: for an unknown variant, normalization or pooling, or a negative `num_classes`.
     """
     architecture = Architecture(Variant.parse(variant), num_classes, normalization, weight_standardization)
+    if pooling not in POOLS:
+        raise UserError(f"Expected `pooling` 'avg', 'max' or None. Received: pooling={pooling!r}.")
     make = _LayerMaker(architecture, kernel_initializer, seed, keras.dtype_policies.get(dtype or _global_policy()))
     inputs = _input(input_tensor, input_shape)
     x = inputs
@@ -79,11 +86,11 @@ def build(
 
 def apply_root_block(make, x):
     """7x7 convolution and max-pool, both of stride 2, without norm or activation."""
-    x = layers.ZeroPadding2D(3, dtype=make.policy, name="root_block-conv_padding")(x)
+    x = layers.ZeroPadding2D(3, data_format=LAST, dtype=make.policy, name="root_block-conv_padding")(x)
     x = make.convolution(x, make.variant.root_filters, 7, strides=2, name="root_block")
     # Explicit zeros: the padding of a padded max-pool is -inf, which differs where the border is negative.
-    x = layers.ZeroPadding2D(1, dtype=make.policy, name="root_block-pool_padding")(x)
-    return layers.MaxPooling2D(3, strides=2, padding="valid", dtype=make.policy, name="root_block")(x)
+    x = layers.ZeroPadding2D(1, data_format=LAST, dtype=make.policy, name="root_block-pool_padding")(x)
+    return layers.MaxPooling2D(3, strides=2, padding="valid", data_format=LAST, dtype=make.policy, name="root_block")(x)
 
 
 def apply_block(make, x, block, units):
@@ -106,7 +113,7 @@ def apply_unit(make, x, filters, *, strides, project, name):
     x = make.normalized(x, f"{name}-b-")
     if strides > 1:
         # "same" would put all of an even picture's padding right and below; at stride 1 the two are equal.
-        x = layers.ZeroPadding2D(1, dtype=make.policy, name=f"{name}-b-padding")(x)
+        x = layers.ZeroPadding2D(1, data_format=LAST, dtype=make.policy, name=f"{name}-b-padding")(x)
     x = make.convolution(x, filters, 3, strides=strides, name=f"{name}-b")
     x = make.normalized(x, f"{name}-c-")
     x = make.convolution(x, 4 * filters, 1, name=f"{name}-c")
@@ -116,13 +123,9 @@ def apply_unit(make, x, filters, *, strides, project, name):
 def apply_head(make, x, pooling, activation):
     """Pools to features and, unless the model is headless, adds the zero linear head."""
     precision = at_least_float32(make.policy.variable_dtype)
-    if make.architecture.num_classes:
-        pooling = "avg"
-    pools = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D, None: None}
-    if pooling not in pools:
-        raise ValueError(f"Expected `pooling` 'avg', 'max' or None. Received: pooling={pooling!r}.")
-    if pools[pooling]:
-        x = pools[pooling](dtype=precision, name="features")(x)
+    pool = POOLS["avg" if make.architecture.num_classes else pooling]
+    if pool:
+        x = pool(data_format=LAST, dtype=precision, name="features")(x)
     if make.architecture.num_classes:
         # Zero at the start, as all three released fine-tuners have it.
         x = layers.Dense(
@@ -158,7 +161,7 @@ class _LayerMaker:
             strides=strides,
             padding="same" if strides == 1 else "valid",
             use_bias=False,
-            data_format="channels_last",
+            data_format=LAST,
             kernel_initializer=self._initializer(name),
             dtype=self.policy,
             name=name,

@@ -3,6 +3,7 @@
 import math
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import psutil
@@ -15,16 +16,9 @@ SHARE = 0.5  # of the free memory that activations may take; gradients, velociti
 
 def activation_bytes(architecture, *, crop, dtype):
     """Returns the bytes of all layer outputs for one picture of `crop` pixels square: what backpropagation keeps."""
-    with keras.StatelessScope(initialize_variables=False):
-        twin = build(
-            architecture.variant,
-            num_classes=architecture.num_classes,
-            normalization=architecture.normalization,
-            weight_standardization=architecture.weight_standardization,
-            dtype=dtype,
-            input_shape=(crop, crop, 3),
-        )
-    return sum(math.prod(layer.output.shape[1:]) * _item_size(layer.compute_dtype) for layer in twin.layers)
+    # Keras remembers, by thread, the variables that it left out here, and would make them later after all.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(_sum_of_outputs, architecture, crop, dtype).result()
 
 
 def free_bytes():
@@ -49,5 +43,15 @@ def default_micro_batches(picture_bytes, *, replica_batch, free):
     return micro_batches
 
 
-def _item_size(dtype):
-    return tf.as_dtype(dtype).size
+def _sum_of_outputs(architecture, crop, dtype):
+    with keras.StatelessScope(initialize_variables=False):
+        twin = build(
+            architecture.variant,
+            num_classes=architecture.num_classes,
+            normalization=architecture.normalization,
+            weight_standardization=architecture.weight_standardization,
+            dtype=dtype,
+            input_shape=(crop, crop, 3),
+        )
+    sizes = [math.prod(layer.output.shape[1:]) * tf.as_dtype(layer.compute_dtype).size for layer in twin.layers]
+    return sum(sizes)

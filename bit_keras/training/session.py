@@ -25,7 +25,7 @@ from bit_keras.training.plan import Plan, timed_step
 from bit_keras.training.run_folder import RunFolder
 from bit_keras.training.step import ReducedMomentum, TrainStep
 from bit_keras.training.strategies import make_strategy
-from bit_keras.weights.assigning import arrays_of
+from bit_keras.weights.assigning import arrays_of, freeze_alike
 from bit_keras.weights.loading import load, load_arrays, weights_path
 from bit_keras.weights.names import architecture_of
 
@@ -121,6 +121,8 @@ def prepare(settings):
 def _check(settings):
     if settings.precision not in PRECISIONS:
         raise UserError(f"Expected `precision` among {PRECISIONS}. Received: precision={settings.precision!r}.")
+    if settings.seed < 0:
+        raise UserError(f"Expected `seed` of at least 0. Received: seed={settings.seed}.")
     for name in ("micro_batches", "save_every", "eval_every"):
         value = getattr(settings, name)
         if value is not None and value < 1:
@@ -156,7 +158,7 @@ def _model(settings, num_classes, stored):
     else:
         return load(source, num_classes=num_classes, **options)
     if isinstance(source, keras.Model):
-        _freeze_as(source, model)
+        freeze_alike(model, source)
     return model
 
 
@@ -166,13 +168,6 @@ def _find_model(settings):
         Variant.parse(settings.model)
     elif not isinstance(settings.model, keras.Model):
         weights_path(settings.model)
-
-
-def _freeze_as(source, model):
-    """What the user froze stays frozen."""
-    trainable = {layer.name: layer.trainable for layer in source.layers}
-    for layer in model.layers:
-        layer.trainable = source.trainable and trainable.get(layer.name, True)
 
 
 def _is_variant(source):

@@ -29,8 +29,8 @@ def _constructor(variant):
             "include_preprocessing": include_preprocessing,
         }
         if weights is None:
-            return build(variant, num_classes=(classes or 1000) if include_top else 0, **options)
-        source = UPSTREAM.get(str(weights), str(weights)).format(variant)
+            return build(variant, num_classes=(1000 if classes is None else classes) if include_top else 0, **options)
+        source = UPSTREAM[weights].format(variant) if weights in UPSTREAM else weights
         arrays = read_arrays(source)
         _check(arrays, source, variant, include_top, classes)
         return load_arrays(arrays, source, num_classes=None if include_top else 0, **options)

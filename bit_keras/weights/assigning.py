@@ -59,3 +59,10 @@ def by_name(arrays, source):
             raise WeightsError(f"{source} holds the array {array.name} twice. Give a file that holds each array once.")
         named[array.name] = array
     return named
+
+
+def freeze_alike(model, source):
+    """Freezes the layers of `model` that are frozen in `source`, a model with layers of the same names."""
+    trainable = {layer.name: layer.trainable for layer in source.layers}
+    for layer in model.layers:
+        layer.trainable = source.trainable and trainable.get(layer.name, True)

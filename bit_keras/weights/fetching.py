@@ -5,7 +5,6 @@
 
 import http.client
 import os
-import shutil
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -18,6 +17,7 @@ from bit_keras.files import atomic_file
 from bit_keras.weights.catalogue import BUCKET
 
 TIMEOUT = 60  # seconds without a byte after which a server counts as gone
+CHUNK = 1 << 20  # bytes read at a time
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -60,9 +60,18 @@ def _fetch(url, path):
         length = response.headers.get("Content-Length")
         total = int(length) if length else None
         with atomic_file(path) as file, tqdm.wrapattr(response, "read", total=total, desc=path.name) as stream:
-            shutil.copyfileobj(stream, file, 1 << 20)
+            while chunk := _received(stream):
+                file.write(chunk)
             if total is not None and file.tell() != total:
                 raise http.client.IncompleteRead(b"", total - file.tell())
+
+
+def _received(stream):
+    """Reads some bytes. A connection that breaks is no fault of the disk, which `atomic_file` would take it for."""
+    try:
+        return stream.read(CHUNK)
+    except OSError as error:
+        raise http.client.HTTPException(str(error)) from error
 
 
 class _NoDowngrade(urllib.request.HTTPRedirectHandler):

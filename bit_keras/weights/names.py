@@ -114,7 +114,7 @@ def _guess(shapes, source):
         if max(units) > MAX_UNITS:
             raise UserError(f"Expected at most {MAX_UNITS} units in a block.")
         variant = Variant(tuple(units), root_shape[-1] / 64)
-    except UserError as error:
+    except (UserError, OverflowError) as error:
         raise WeightsError(f"{source} holds no BiT: {error}") from error
     head = next((shapes[name][-1] for name in HEAD if shapes.get(name)), 0)
     batch = any("/batch_norm/" in name for name in shapes)

@@ -5,6 +5,7 @@ the archive gives before any memory is taken.
 """
 
 import math
+import tokenize
 import zipfile
 import zlib
 from functools import partial
@@ -16,9 +17,13 @@ from numpy.lib import format as npy
 from bit_keras.errors import WeightsError
 from bit_keras.files import atomic_file
 from bit_keras.weights.assigning import arrays_of
-from bit_keras.weights.names import Array, repaired
+from bit_keras.weights.names import Array, architecture_of, repaired
 
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # all that NumPy writes
 MAX_HEADER = 10_000  # bytes; NumPy's own limit for headers that are not trusted
+
+
+HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
 def read_npz(path):
@@ -32,10 +37,8 @@ def read_npz(path):
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             headers = [_header(archive, member, path) for member in members]
-    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError, OSError) as error:
         raise WeightsError(f"{path} is not a complete .npz file ({error}). Fetch or copy it again.") from error
-    except IsADirectoryError as error:
-        raise WeightsError(f"Expected an .npz file. Received the folder {path}.") from error
     for member, (name, shape) in zip(members, headers, strict=True):
         yield Array(repaired(name), shape, partial(_numbers, path, member, name))
 
@@ -61,20 +64,25 @@ def save_weights(model, path):
 
     Raises:
         SaveError: if the file cannot be written.
+        WeightsError: for a model that is no BiT.
     """
     arrays = arrays_of(model)
+    architecture_of({name: array.shape for name, array in arrays.items()}, f"the model {model.name}")
     write_npz(Path(path), ((name, array.read().astype("float32")) for name, array in arrays.items()))
 
 
 def _header(archive, member, path):
     """Returns the name and shape of a member after checking that it is what it claims to be."""
     name = member.filename.removesuffix(".npy")
+    if member.compress_type not in COMPRESSIONS:
+        raise WeightsError(f"The array {name} in {path} is compressed as no NumPy does it. Save it with numpy.savez.")
     with archive.open(member) as file:
         try:
             version = npy.read_magic(file)
-            read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-            shape, _, dtype = read(file, max_header_size=MAX_HEADER)
-        except (ValueError, OverflowError, MemoryError) as error:
+            if version not in HEADERS:
+                raise ValueError(f"format version {version} is not known")
+            shape, _, dtype = HEADERS[version](file, max_header_size=MAX_HEADER)
+        except (ValueError, OverflowError, MemoryError, SyntaxError, tokenize.TokenError) as error:
             reason = str(error).split("\n")[0]
             raise WeightsError(f"The array {name} in {path} has no valid header: {reason}") from error
         size = file.tell()
@@ -97,5 +105,5 @@ def _numbers(path, member, name):
             array = npy.read_array(file, allow_pickle=False, max_header_size=MAX_HEADER)
             file.read()  # up to the end, where the checksum is compared
             return array
-    except (zipfile.BadZipFile, EOFError, ValueError, zlib.error) as error:
+    except (zipfile.BadZipFile, EOFError, ValueError, zlib.error, OSError) as error:
         raise WeightsError(f"The array {name} in {path} is damaged ({error}). Fetch or copy the file again.") from error

@@ -28,7 +28,7 @@ def read_saved_model(path):
         graph = trackable_object_graph_pb2.TrackableObjectGraph.FromString(
             reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH")
         )
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
         raise WeightsError(
             f"{path} is not a complete SavedModel folder ({str(error).splitlines()[0]}). Export or copy it again."
         ) from error
@@ -42,5 +42,5 @@ def read_saved_model(path):
 def _numbers(reader, key, path):
     try:
         return reader.get_tensor(key)
-    except (tf.errors.OpError, RuntimeError) as error:
+    except (tf.errors.OpError, RuntimeError, IndexError) as error:
         raise WeightsError(f"{key} in {path} is damaged. Export or copy the folder again.") from error
