@@ -9,12 +9,14 @@ from PIL import Image, ImageOps
 
 from bit_keras.data.orientation import upright
 
-FOREIGN = ("BMP", "TIFF", "WEBP")
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # Pillow has more, some of which start other programs
+# Its readers raise whatever a damaged byte leads to; these were seen.
+PILLOW_ERRORS = (OSError, ValueError, SyntaxError, TypeError, KeyError, struct.error, Image.DecompressionBombError)
 
 
 @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
 def decode_picture(encoded):
-    """Returns uint8 (height, width, 3) from JPEG, PNG, BMP or GIF bytes, whatever the file is called.
+    """Returns uint8 (height, width, 3) from JPEG, PNG, GIF or 24-bit BMP bytes, whatever the file is called.
 
     Upright by its EXIF orientation. Grey becomes RGB, 16 bits become 8, an alpha channel is dropped; of an
     animation the first frame is taken.
@@ -54,27 +56,27 @@ class PictureError(ValueError):
 
 
 def _is_foreign(encoded):
-    has_palette = encoded[:2] == b"BM" and int.from_bytes(encoded[28:30], "little") <= 8  # bits a pixel
-    return has_palette or encoded[8:12] == b"WEBP" or encoded[:4] in (b"II*\0", b"MM\0*")
-
-
-def _reason(encoded):
-    names = {b"\xff\xd8": "JPEG", b"\x89P": "PNG", b"GI": "GIF", b"BM": "BMP"}
-    name = names.get(encoded[:2])
-    return f"the {name} is truncated or damaged" if name else "it is not a picture of a known format"
+    is_odd_bmp = encoded[:2] == b"BM" and int.from_bytes(encoded[28:30], "little") not in (24, 32)  # bits a pixel
+    return is_odd_bmp or encoded[8:12] == b"WEBP" or encoded[:4] in (b"II*\0", b"MM\0*")
 
 
 def _as_png(encoded):
     try:
-        picture = ImageOps.exif_transpose(Image.open(io.BytesIO(encoded), formats=FOREIGN))
+        picture = ImageOps.exif_transpose(Image.open(io.BytesIO(encoded), formats=FORMATS))
         png = io.BytesIO()
         _in_8_bits(picture).convert("RGB").save(png, "png")
     except PictureError:
         raise
-    # Pillow's readers raise whatever a damaged byte leads to: these were seen.
-    except (OSError, ValueError, SyntaxError, TypeError, KeyError, struct.error, Image.DecompressionBombError) as error:
-        raise PictureError("it is truncated or damaged") from error
+    except PILLOW_ERRORS as error:
+        raise PictureError(_reason(encoded)) from error
     return png.getvalue()
+
+
+def _reason(encoded):
+    try:
+        return f"the {Image.open(io.BytesIO(encoded), formats=FORMATS).format} is truncated or damaged"
+    except PILLOW_ERRORS:
+        return "it is no picture, or its beginning is damaged"
 
 
 def _in_8_bits(picture):

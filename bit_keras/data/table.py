@@ -61,9 +61,10 @@ def open_rows(name, rows, *, seed, strict, class_names=None):
     """Returns the `Data` of rows (path, label, split or ""); rows without a split are divided."""
     good, problems = check_pictures([path for path, *_ in rows])
     raise_if_strict(problems, strict)
+    is_for_training = any(split in ("", "train") for *_, split in rows)
     rows = [row for row in rows if row[0] in good]
     names = tuple(class_names or sorted({label for _, label, _ in rows}))
-    _check_classes(name, names, rows, problems)
+    _check_classes(name, names, rows, problems, is_for_training)
     is_split = all(split for *_, split in rows)
     rows = _with_splits(rows, seed)
     sizes = [good[path].size for path, *_ in _of(rows, "train") or rows]
@@ -79,14 +80,14 @@ def open_rows(name, rows, *, seed, strict, class_names=None):
     )
 
 
-def _check_classes(name, names, rows, problems):
+def _check_classes(name, names, rows, problems, is_for_training):
     if not rows:
         broken = f" ({len(problems)} broken ones)" if problems else ""
         raise DataError(f"{name} holds no readable pictures{broken}. Put pictures into it, one folder for each class.")
     if len(names) < 2:
         raise DataError(f"Expected at least two classes in {name}. Received: {list(names)}. Add a folder or label.")
-    trainable = [row for row in rows if row[2] in ("", "train")] or rows
-    empty = sorted(set(names) - {label for _, label, _ in trainable})
+    needed = [row for row in rows if row[2] in ("", "train")] if is_for_training else rows
+    empty = sorted(set(names) - {label for _, label, _ in needed})
     if empty:
         raise DataError(
             f"The classes {empty} of {name} have no readable picture to train on. Add some, or remove them."

@@ -38,7 +38,7 @@ def open_tfds(name, *, seed):
         name=f"tfds:{name}",
         class_names=tuple(features["label"].names),
         splits=splits,
-        image_size=_image_size(features["image"].shape, splits["train"], seed),
+        image_size=_image_size(features["image"].shape, next(iter(splits.values())), seed),
         fingerprint=f"{builder.info.full_name}-{[len(split) for split in splits.values()]}",
     )
 
@@ -59,8 +59,8 @@ def _builder(tfds, name):
     files = [str(file) for split in builder.info.splits.values() for file in split.filepaths]
     if not files or not all(map(tf.io.gfile.exists, files)):
         raise DataError(f"The TFDS data set {name} is not prepared in {builder.data_dir}. {prepare}")
-    if "train" not in builder.info.splits:
-        raise DataError(f"Expected a train split in the TFDS data set {name}. Received: {list(builder.info.splits)}.")
+    if not {"train", "validation", "test"} & set(builder.info.splits):
+        raise DataError(f"Expected a split train, validation or test in {name}. Received: {list(builder.info.splits)}.")
     if builder.info.file_format.value != "tfrecord":
         raise DataError(
             f"Expected {name} to be stored as TFRecord. Received: {builder.info.file_format.value}. Prepare it with "
@@ -89,13 +89,15 @@ def _parser(features, skip_decoding):
 def _splits(builder, parse):
     """Train, validation and test, as far as there are any."""
     found = {name: _records(builder.info.splits[name].filepaths) for name in builder.info.splits}
-    train, validation = found["train"], found.get("validation")
+    train, validation = found.get("train"), found.get("validation")
     test = found.get("test", validation)
-    if validation is None or test is validation:
+    if test is validation:
+        validation = None
+    if train and validation is None:
         kept = len(train) - max(1, round(HELD_OUT * len(train)))
         train, validation = train[:kept], train[kept:]
     splits = {"train": train, "validation": validation, "test": test}
-    return {name: _examples(records, parse) for name, records in splits.items() if records is not None}
+    return {name: _examples(records, parse) for name, records in splits.items() if records}
 
 
 def _records(paths):

@@ -116,7 +116,7 @@ def _read_labels(labels):
         if not Path(labels).is_file():
             raise UserError(f"There is no labels file {labels}. Expected a text file with one class name in each line.")
         try:
-            return tuple(Path(labels).read_text(encoding="utf-8").rstrip().splitlines())
+            return tuple(Path(labels).read_text(encoding="utf-8").rstrip("\n").splitlines())
         except UnicodeDecodeError as error:
             raise UserError(f"The labels file {labels} is not in UTF-8 ({error}). Save it as UTF-8.") from error
     return tuple(labels)

@@ -57,7 +57,7 @@ def export(model_or_run, out, *, class_names=None, image_size=None, overwrite=Fa
     """
     out = Path(out)
     if out.exists() and not overwrite and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out} exists already. Choose another folder, or replace it with overwrite.")
+        raise UserError(f"{out} exists already. Choose another folder, or allow it to be overwritten (overwrite).")
     classifier = open_classifier(model_or_run, labels=class_names, image_size=image_size)
     model = _in_float32(classifier.model)
     with atomic_folder(out) as folder, tempfile.TemporaryDirectory() as assets:

@@ -25,9 +25,10 @@ class StandardizedConv2D(keras.layers.Conv2D):
     """
 
     def add_weight(self, *args, **kwargs):
-        kwargs["dtype"] = at_least_float32(self.variable_dtype)
         # Keras hands a mixed policy's layer its variables already rounded to half precision: autocast=False does not.
-        return super().add_weight(*args, **kwargs, autocast=kwargs.get("name") != "kernel")
+        if kwargs.get("name") == "kernel":
+            kwargs |= {"dtype": at_least_float32(self.variable_dtype), "autocast": False}
+        return super().add_weight(*args, **kwargs)
 
     def convolution_op(self, inputs, kernel):
         return super().convolution_op(inputs, ops.cast(standardize(kernel), inputs.dtype))

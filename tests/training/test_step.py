@@ -8,7 +8,15 @@ import bit_keras as bit
 from bit_keras.training.step import ReducedMomentum, TrainStep
 from tests.training.reference import largest_difference, reference_run
 
-SPREADS = [("one", 2), ("one", 4), ("mirrored:2", 1), ("mirrored:2", 2), ("mirrored:4", 1), ("mirrored:4", 2)]
+SLOW = pytest.mark.slow
+SPREADS = [
+    ("one", 2),
+    ("mirrored:2", 1),
+    pytest.param("one", 4, marks=SLOW),
+    pytest.param("mirrored:2", 2, marks=SLOW),
+    pytest.param("mirrored:4", 1, marks=SLOW),
+    pytest.param("mirrored:4", 2, marks=SLOW),
+]
 
 
 @pytest.fixture(scope="module")
