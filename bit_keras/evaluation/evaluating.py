@@ -60,7 +60,17 @@ class Evaluator:
         return tf.reduce_sum(weights * correct), tf.reduce_sum(weights * losses), tf.reduce_sum(weights)
 
 
-def evaluate(model, data, *, split=None, labels=None, image_size=None, batch_size=32, seed=0, strict=False):
+def evaluate(
+    model,
+    data,
+    *,
+    split: str | None = None,
+    labels=None,
+    image_size: int | None = None,
+    batch_size: int = 32,
+    seed: int = 0,
+    strict: bool = False,
+) -> dict:
     """Returns {"accuracy", "loss", "num_examples", "split", "num_skipped"} of a model on data.
 
     Accuracy is from 0 to 1; the loss is the mean softmax cross-entropy in nats; `num_skipped` counts broken pictures.

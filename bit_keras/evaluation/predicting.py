@@ -39,7 +39,9 @@ class Prediction:
         return self.scores[0]
 
 
-def predict(model, images, *, labels=None, image_size=None, top=5, batch_size=32):
+def predict(
+    model, images, *, labels=None, image_size: int | None = None, top: int = 5, batch_size: int = 32
+) -> list[Prediction]:
     """Returns a `Prediction` for each picture, in the order given.
 
     Args:

@@ -7,6 +7,7 @@ It follows the reusable-SavedModel interface of TensorFlow Hub, so `hub.load`, `
 import json
 import platform
 import tempfile
+from os import PathLike
 from pathlib import Path
 
 import keras
@@ -30,7 +31,9 @@ UNIT_PIXELS = tf.TensorSpec([None, None, None, 3], tf.float32, name="images")
 ENCODED = tf.TensorSpec([None], tf.string, name="image_bytes")
 
 
-def export(model_or_run, out, *, class_names=None, image_size=None, overwrite=False):
+def export(
+    model_or_run, out: str | PathLike, *, class_names=None, image_size: int | None = None, overwrite: bool = False
+) -> Path:
     """Writes a BiT as a SavedModel folder, float32, and returns its path.
 
     Load it with `obj = tf.saved_model.load(out)` or `hub.load(out)`:
@@ -55,19 +58,19 @@ def export(model_or_run, out, *, class_names=None, image_size=None, overwrite=Fa
         UserError: if `out` is in use, or the class names are too few or too many.
         SaveError: if the folder cannot be written; nothing is left half done.
     """
-    out = Path(out)
-    if out.exists() and not overwrite and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out} exists already. Choose another folder, or allow it to be overwritten (overwrite).")
+    folder = Path(out)
+    if folder.exists() and not overwrite and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} exists already. Choose another folder, or allow it to be overwritten (overwrite).")
     classifier = open_classifier(model_or_run, labels=class_names, image_size=image_size)
     model = _in_float32(classifier.model)
-    with atomic_folder(out) as folder, tempfile.TemporaryDirectory() as assets:
+    with atomic_folder(folder) as partial, tempfile.TemporaryDirectory() as assets:
         module = _module(model, classifier, Path(assets))
         try:
-            tf.saved_model.save(module, str(folder), signatures=_signatures(module, classifier))
+            tf.saved_model.save(module, str(partial), signatures=_signatures(module, classifier))
         except tf.errors.OpError as error:
-            raise SaveError(f"Could not write {out}: {error.message}. Free some space and export again.") from error
-        _write_receipt(folder, model, classifier.image_size)
-    return out
+            raise SaveError(f"Could not write {folder}: {error.message}. Free some space and export again.") from error
+        _write_receipt(partial, model, classifier.image_size)
+    return folder
 
 
 def _in_float32(model):

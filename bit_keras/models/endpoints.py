@@ -2,10 +2,12 @@
 
 import re
 
+import keras
+
 from bit_keras.errors import UserError
 
 
-def endpoint(model, name):
+def endpoint(model: keras.Model, name: str) -> keras.KerasTensor:
     """Returns the symbolic output of a block, for `keras.Model(model.input, ...)`.
 
     Args:
@@ -21,7 +23,7 @@ def endpoint(model, name):
     return model.get_layer(names[name]).output
 
 
-def pyramid(model):
+def pyramid(model: keras.Model) -> dict[str, keras.KerasTensor]:
     """Returns {"P1": the root convolution, "P2" to "P5": blocks 1 to 4} as symbolic outputs.
 
     P1 is at half of the picture's height and width, P5 at a 32nd. `keras.Model(model.input, bit.pyramid(model))` gives

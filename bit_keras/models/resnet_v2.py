@@ -5,6 +5,7 @@ have in the published `.npz`, without `resnet/` and with `/` written as `-`.
 """
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
@@ -13,7 +14,7 @@ from keras import layers
 from bit_keras.errors import UserError
 from bit_keras.layers import GroupNorm, StandardizedConv2D
 from bit_keras.layers.precision import at_least_float32
-from bit_keras.models.variant import Architecture, Variant
+from bit_keras.models.variant import Architecture, Normalization, Variant
 
 # The paper does not give its batch-normalized networks' constants; these are the usual ones of ImageNet ResNets
 # (flax, examples/imagenet/models.py).
@@ -26,20 +27,20 @@ PIXELS = "pixels"  # name of the layer that tells a graph for 0..255 from one fo
 
 
 def build(
-    variant,
+    variant: str | Variant,
     *,
-    num_classes,
-    normalization="group",
-    weight_standardization=True,
+    num_classes: int,
+    normalization: Normalization = "group",
+    weight_standardization: bool = True,
     kernel_initializer=None,
-    seed=None,
+    seed: int | None = None,
     dtype=None,
-    input_tensor=None,
-    input_shape=None,
-    include_preprocessing=False,
-    pooling="avg",
+    input_tensor: keras.KerasTensor | None = None,
+    input_shape: Sequence[int | None] | None = None,
+    include_preprocessing: bool = False,
+    pooling: str | None = "avg",
     classifier_activation=None,
-):
+) -> keras.Model:
     """Returns a BiT with random weights as a functional `keras.Model`.
 
     Input: (batch, height, width, 3) float32 in [-1, 1], or 0..255 with `include_preprocessing`. Output: (batch,

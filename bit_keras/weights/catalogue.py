@@ -64,7 +64,7 @@ def _presets():
 PRESETS = {preset.name: preset for preset in _presets()}
 
 
-def list_presets(pattern="*"):
+def list_presets(pattern: str = "*") -> list[str]:
     """Returns the names of the presets that match `pattern`, in which `*` and `?` are wildcards.
 
     >>> list_presets("BiT-M-R50x*")
@@ -73,12 +73,12 @@ def list_presets(pattern="*"):
     return [name for name in PRESETS if fnmatch.fnmatchcase(name, pattern)]
 
 
-def find_preset(name):
+def find_preset(name: str) -> Preset | None:
     """Returns the `Preset` called `name`, or known elsewhere as `name`; None if there is none."""
     return next((entry for entry in PRESETS.values() if name in (entry.name, *entry.aliases)), None)
 
 
-def preset(name):
+def preset(name: str) -> Preset:
     """Returns the `Preset` called `name`, or known elsewhere as `name`.
 
     Raises:

@@ -1,6 +1,9 @@
 """`load`: from a preset, a file or a folder to a native model."""
 
+from os import PathLike
 from pathlib import Path
+
+import keras
 
 from bit_keras.errors import WeightsError
 from bit_keras.models.resnet_v2 import build
@@ -13,7 +16,7 @@ from bit_keras.weights.npz import read_npz
 RUN_WEIGHTS = "weights.npz"  # of a run folder; written when training has ended
 
 
-def load(source, *, num_classes=None, dtype=None):
+def load(source: str | PathLike, *, num_classes: int | None = None, dtype=None) -> keras.Model:
     """Returns the BiT in `source` as a functional `keras.Model`: [-1, 1] float32 pictures in, logits or features out.
 
     Depth, width, head and kind of normalization are read off the arrays.

@@ -9,8 +9,10 @@ import tokenize
 import zipfile
 import zlib
 from functools import partial
+from os import PathLike
 from pathlib import Path
 
+import keras
 import numpy as np
 from numpy.lib import format as npy
 
@@ -55,7 +57,7 @@ def write_npz(path, arrays):
                 npy.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
 
 
-def save_weights(model, path):
+def save_weights(model: keras.Model, path: str | PathLike) -> None:
     """Writes the weights of a BiT as float32 in the official layout, which the 2020 code, timm and big_vision load.
 
     Args:
