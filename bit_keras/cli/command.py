@@ -46,6 +46,20 @@ class Command:
         return "\n".join([f"usage: {self.usage} [flags]", "", self.summary, "", *entries])
 
 
+def define_model_flags(flag_values):
+    """Defines what the commands that take a finished model have in common."""
+    flags.DEFINE_string(
+        "labels", None, "file with a class name a line (default: those of the model)", flag_values=flag_values
+    )
+    flags.DEFINE_integer(
+        "image_size",
+        None,
+        "side in pixels that pictures are resized to (default: the model's, else 224)",
+        lower_bound=1,
+        flag_values=flag_values,
+    )
+
+
 def expect(positional, names, *, more=False):
     """Returns the positional arguments if there are as many as `names`; with `more`, at least as many.
 

@@ -4,19 +4,12 @@ from dataclasses import asdict, dataclass
 
 from absl import flags
 
-from bit_keras.cli.command import Command, expect
+from bit_keras.cli.command import Command, define_model_flags, expect
 
 FLAGS = flags.FlagValues()
+define_model_flags(FLAGS)
 flags.DEFINE_enum(
     "split", None, ["train", "validation", "test", "all"], "default: what the model has not seen", flag_values=FLAGS
-)
-flags.DEFINE_string("labels", None, "file with a class name a line (default: those of the model)", flag_values=FLAGS)
-flags.DEFINE_integer(
-    "image_size",
-    None,
-    "side in pixels that pictures are resized to (default: the model's, else 224)",
-    lower_bound=1,
-    flag_values=FLAGS,
 )
 flags.DEFINE_integer("batch_size", 32, "pictures at a time", lower_bound=1, flag_values=FLAGS)
 flags.DEFINE_integer("seed", 0, "of the split, where one has to be made", flag_values=FLAGS)

@@ -4,17 +4,10 @@ from dataclasses import dataclass
 
 from absl import flags
 
-from bit_keras.cli.command import Command, expect
+from bit_keras.cli.command import Command, define_model_flags, expect
 
 FLAGS = flags.FlagValues()
-flags.DEFINE_string("labels", None, "file with a class name a line (default: those of the model)", flag_values=FLAGS)
-flags.DEFINE_integer(
-    "image_size",
-    None,
-    "side in pixels that pictures are resized to (default: the model's, else 224)",
-    lower_bound=1,
-    flag_values=FLAGS,
-)
+define_model_flags(FLAGS)
 flags.DEFINE_boolean("overwrite", False, "replace OUT if it exists", flag_values=FLAGS)
 
 

@@ -4,6 +4,7 @@ Exit codes: 0 good; 1 an error that the user can mend; 2 broken pictures under -
 """
 
 import importlib
+import os
 import sys
 
 from bit_keras.errors import UserError
@@ -30,6 +31,10 @@ def main(argv=None):
         return command.run(argv[1:])
     except UserError as error:
         return _fail(error, error.exit_code)
+    except BrokenPipeError:
+        # Whoever read the output has enough (`| head`); what is still in the buffer must not be an error at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except OSError as error:
         return _fail(f"{error.filename or 'A file'}: {error.strerror or error}.", 1)
     except KeyboardInterrupt:

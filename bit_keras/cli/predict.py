@@ -7,18 +7,11 @@ from pathlib import Path
 
 from absl import flags
 
-from bit_keras.cli.command import Command, expect
+from bit_keras.cli.command import Command, define_model_flags, expect
 from bit_keras.errors import BrokenPicturesError, UserError
 
 FLAGS = flags.FlagValues()
-flags.DEFINE_string("labels", None, "file with a class name a line (default: those of the model)", flag_values=FLAGS)
-flags.DEFINE_integer(
-    "image_size",
-    None,
-    "side in pixels that pictures are resized to (default: the model's, else 224)",
-    lower_bound=1,
-    flag_values=FLAGS,
-)
+define_model_flags(FLAGS)
 flags.DEFINE_integer("top", 3, "how many classes to name", lower_bound=1, flag_values=FLAGS)
 flags.DEFINE_integer("batch_size", 32, "pictures at a time", lower_bound=1, flag_values=FLAGS)
 flags.DEFINE_boolean("json", False, "print a JSON object a picture", flag_values=FLAGS)

@@ -85,37 +85,53 @@ def prepare(settings):
         architecture = architecture_of({n: a.shape for n, a in arrays_of(model).items()}, "the model")
         rule = _rule(settings, data, architecture.variant)
         optimizer = ReducedMomentum(Schedule(rule), MOMENTUM)
-    free = free_bytes() if tf.config.list_physical_devices("GPU") else free_bytes() // strategy.num_replicas_in_sync
-    picture_bytes = activation_bytes(architecture, crop=rule.crop, dtype=settings.precision)
-    micro_batches = (
-        settings.micro_batches
-        or (stored or {}).get("micro_batches")
-        or default_micro_batches(
-            picture_bytes, replica_batch=max(1, rule.batch_size // strategy.num_replicas_in_sync), free=free
-        )
-    )
+    _refuse_frozen(model)
+    memory = _Memory.measured(architecture, rule, strategy, settings.precision)
+    micro_batches = settings.micro_batches or (stored or {}).get("micro_batches") or memory.micro_batches
     step = TrainStep(model, optimizer, strategy, batch_size=rule.batch_size, micro_batches=micro_batches)
     config = _config(settings, data, rule, architecture, step)
     folder.check(config, resume=settings.resume)
     start = checkpoints.restore(folder.checkpoints, model, optimizer) if stored else 0
-    plan = Plan(
+    return Session(
+        data, rule, step, folder, config, start, _plan(settings, data, rule, architecture, step, memory, start)
+    )
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """What a picture needs, what a replica has, and the micro-batches that follow."""
+
+    picture_bytes: int
+    free_bytes: int
+    micro_batches: int
+
+    @classmethod
+    def measured(cls, architecture, rule, strategy, precision):
+        replicas = strategy.num_replicas_in_sync
+        picture = activation_bytes(architecture, crop=rule.crop, dtype=precision)
+        # Logical CPUs share the machine's memory; GPUs have their own.
+        free = free_bytes() // (1 if tf.config.list_physical_devices("GPU") else replicas)
+        part = max(1, rule.batch_size // replicas)
+        return cls(picture, free, default_micro_batches(picture, replica_batch=part, free=free))
+
+
+def _plan(settings, data, rule, architecture, step, memory, start):
+    return Plan(
         data=data.name,
         class_names=data.class_names,
         counts={split: len(examples) for split, examples in data.splits.items()},
         num_skipped=len(data.problems),
         model=f"BiT-{architecture.variant} from {_model_name(settings.model)}, {settings.precision}",
         rule=rule,
-        backbone=_backbone_parameters(model),
-        head=_count(model.get_layer("head-conv2d").trainable_variables),
-        num_replicas=strategy.num_replicas_in_sync,
-        micro_batches=micro_batches,
-        picture_bytes=picture_bytes,
-        free_bytes=free,
+        backbone=_backbone_parameters(step.model),
+        head=_count(step.model.get_layer("head-conv2d").trainable_variables),
+        num_replicas=step.strategy.num_replicas_in_sync,
+        micro_batches=step.micro_batches,
+        picture_bytes=memory.picture_bytes,
+        free_bytes=memory.free_bytes,
         step_seconds=timed_step(step, rule),
         start=start,
     )
-    _refuse_frozen(plan)
-    return Session(data, rule, step, folder, config, start, plan)
 
 
 def _check(settings):
@@ -210,9 +226,10 @@ def _count(variables):
     return sum(math.prod(variable.shape) for variable in variables)
 
 
-def _refuse_frozen(plan):
-    if not plan.backbone[0]:
+def _refuse_frozen(model):
+    trainable, total = _backbone_parameters(model)
+    if not trainable:
         raise RunError(
-            f"Expected a backbone that trains. Received: one with 0 of {plan.backbone[1]:,} parameters trainable. Set "
+            f"Expected a backbone that trains. Received: one with 0 of {total:,} parameters trainable. Set "
             "`model.trainable = True`, or give the path or preset instead of the frozen model."
         )
