@@ -53,8 +53,10 @@ class GroupNorm(keras.layers.Layer):
     def _scale_and_shift(self, x):
         """Returns what makes `x` normal: two (batch, channels) tensors."""
         mean = ops.mean(x, axis=(1, 2))
-        # Centred, because E[x^2] - E[x]^2 loses every digit where the mean is large.
-        variance = ops.mean(ops.square(x - mean[:, None, None, :]), axis=(1, 2))
+        # Centred, because E[x^2] - E[x]^2 loses every digit where the mean is large. No gradient goes through this mean:
+        # its share is the mean of what is centred, 0, and would cost one more pass over the large tensor.
+        centre = ops.stop_gradient(mean)[:, None, None, :]
+        variance = ops.mean(ops.square(x - centre), axis=(1, 2))
         group_mean = self._mean_of_groups(mean)
         group_variance = self._mean_of_groups(variance + ops.square(mean - group_mean))
         scale = self.gamma * ops.rsqrt(group_variance + self.epsilon)
