@@ -53,8 +53,8 @@ class GroupNorm(keras.layers.Layer):
     def _scale_and_shift(self, x):
         """Returns what makes `x` normal: two (batch, channels) tensors."""
         mean = ops.mean(x, axis=(1, 2))
-        # Centred, because E[x^2] - E[x]^2 loses every digit where the mean is large. No gradient goes through this mean:
-        # its share is the mean of what is centred, 0, and would cost one more pass over the large tensor.
+        # Centred, because E[x^2] - E[x]^2 loses every digit where the mean is large. No gradient goes through the
+        # centre: its share is the mean of what is centred, 0, and would cost one more pass over the large tensor.
         centre = ops.stop_gradient(mean)[:, None, None, :]
         variance = ops.mean(ops.square(x - centre), axis=(1, 2))
         group_mean = self._mean_of_groups(mean)
