@@ -7,10 +7,10 @@ from absl import flags
 from bit_keras.cli.command import Command, define_model_flags, expect
 
 FLAGS = flags.FlagValues()
-define_model_flags(FLAGS)
 flags.DEFINE_enum(
     "split", None, ["train", "validation", "test", "all"], "default: what the model has not seen", flag_values=FLAGS
 )
+define_model_flags(FLAGS)
 flags.DEFINE_integer("batch_size", 32, "pictures at a time", lower_bound=1, flag_values=FLAGS)
 flags.DEFINE_integer("seed", 0, "of the split, where one has to be made", flag_values=FLAGS)
 flags.DEFINE_boolean(
