@@ -27,6 +27,7 @@ from bit_keras.weights.names import architecture_of, canonical_name
 TOLERANCE = (
     1e-5  # largest difference between the folder's logits and the model's, relative to their size if that is over 1
 )
+MOVING = ("/moving_mean", "/moving_variance")
 UNIT_PIXELS = tf.TensorSpec([None, None, None, 3], tf.float32, name="images")
 ENCODED = tf.TensorSpec([None], tf.string, name="image_bytes")
 
@@ -52,17 +53,17 @@ def export(
         out: the folder, which must not exist yet or be empty.
         class_names: one for each output; None takes the run's, else numbers.
         image_size: side of the square in pixels that encoded pictures are resized to; None takes the run's, else 224.
-        overwrite: replaces an older folder, once the new one is whole.
+        overwrite: replaces an older SavedModel, once the new one is whole; any other folder is never replaced.
 
     Raises:
-        UserError: if `out` is in use, or the class names are too few or too many.
+        UserError: if `out` is in use, the class names are too few or too many, or a headless model has other than
+            average pooling, which a SavedModel of features could not be told apart from.
         SaveError: if the folder cannot be written; nothing is left half done.
     """
     folder = Path(out)
-    if folder.exists() and not overwrite and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} exists already. Choose another folder, or allow it to be overwritten (overwrite).")
+    _check_place(folder, model_or_run, overwrite)
     classifier = open_classifier(model_or_run, labels=class_names, image_size=image_size)
-    model = _in_float32(classifier.model)
+    model = _servable(classifier.model)
     with atomic_folder(folder) as partial, tempfile.TemporaryDirectory() as assets:
         module = _module(model, classifier, Path(assets))
         try:
@@ -73,11 +74,25 @@ def export(
     return folder
 
 
-def _in_float32(model):
-    """Returns the model itself, or its float32 twin where a dtype policy would go into the graph."""
+def _check_place(folder, source, overwrite):
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not overwrite:
+        raise UserError(f"{folder} exists already. Choose another folder, or allow it to be overwritten (overwrite).")
+    if not (folder / "saved_model.pb").is_file():
+        raise UserError(f"{folder} holds something other than a SavedModel, which is not overwritten. Choose another.")
+    if not isinstance(source, keras.Model) and folder.resolve() in Path(source).resolve().parents:
+        raise UserError(f"{folder} holds what is to be exported, {source}. Choose another folder.")
+
+
+def _servable(model):
+    """Returns the model itself, or its float32 twin for any size where a dtype or a size would be fixed."""
     arrays = arrays_of(model)
     architecture_of({name: array.shape for name, array in arrays.items()}, f"the model {model.name}")
-    if all(layer.compute_dtype == "float32" for layer in model.layers):
+    if not isinstance(_features(model), keras.layers.GlobalAveragePooling2D):
+        raise UserError("Expected a model with average pooling. Received: one with pooling='max'. Build it with 'avg'.")
+    is_float32 = all(layer.compute_dtype == "float32" for layer in model.layers)
+    if is_float32 and model.input_shape[1:3] == (None, None):
         return model
     twin = load_arrays(arrays, model.name, dtype="float32", include_preprocessing=takes_pixels(model))
     freeze_alike(twin, model)
@@ -87,14 +102,19 @@ def _in_float32(model):
 def _module(model, classifier, assets):
     """Returns the trackable object: the call, the variables and the assets."""
     variables = {v.path: tf.Variable(v.numpy(), name=canonical_name(v), trainable=v.trainable) for v in model.variables}
-    both = keras.Model(model.inputs, {"features": _features(model), "outputs": model.output})
+    both = keras.Model(model.inputs, {"features": _features(model).output, "outputs": model.output})
     scale, offset = (255.0, 0.0) if takes_pixels(model) else (2.0, -1.0)
 
     @tf.function
     def outputs(images, training):
         trainable = [tf.convert_to_tensor(variables[v.path]) for v in both.trainable_variables]
         others = [tf.convert_to_tensor(variables[v.path]) for v in both.non_trainable_variables]
-        return both.stateless_call(trainable, others, images * scale + offset, training=training)[0]
+        result, updated = both.stateless_call(trainable, others, images * scale + offset, training=training)
+        if training:  # batch normalization's moving statistics; nothing else is updated
+            for v, value in zip(both.non_trainable_variables, updated, strict=True):
+                if v.path.endswith(MOVING):
+                    variables[v.path].assign(value)
+        return result
 
     @tf.function
     def call(inputs, training=False):
@@ -116,7 +136,7 @@ def _module(model, classifier, assets):
 
 def _features(model):
     try:
-        return model.get_layer("features").output
+        return model.get_layer("features")
     except ValueError as error:
         raise UserError("Expected a model with pooled features. Received: one built with pooling=None.") from error
 
@@ -168,7 +188,7 @@ def _write_receipt(folder, model, size):
         folder / "receipt.json",
         {
             "max_difference": difference,
-            "compared": f"outputs of 2 random pictures of {size} px, numpy default_rng(0)",
+            "compared": f"outputs of 2 random pictures of {size} px (numpy default_rng(0)), to the model in float32",
             "parameters": model.count_params(),
             "versions": versions(),
         },

@@ -94,3 +94,23 @@ def test_batch_normalization_is_exported_with_its_statistics(images, tmp_path):
     loaded = tf.saved_model.load(str(bit.export(model, tmp_path / "out", image_size=32)))
     assert difference(loaded(images(2, 32, 32)), model(2 * images(2, 32, 32) - 1)) < 1e-5
     assert len(loaded.variables) == len(model.variables) > len(loaded.trainable_variables)
+
+
+def test_training_calls_move_the_statistics_of_batch_normalization(images, tmp_path):
+    model = bit.build("R14x0.5", num_classes=0, normalization="batch", seed=0)
+    pictures = images(2, 32, 32)
+    loaded = tf.saved_model.load(str(bit.export(model, tmp_path / "out", image_size=32)))
+    loaded(pictures, training=True)
+    model(2 * pictures - 1, training=True)  # Keras's own layers move theirs
+    moved = {variable.name.split(":")[0]: variable for variable in loaded.variables}
+    for variable in model.non_trainable_variables:
+        name = "resnet/" + variable.path.replace("-", "/")
+        np.testing.assert_allclose(moved[name], variable.numpy(), rtol=1e-4, atol=1e-5)
+    assert np.abs(moved["resnet/batch_norm/moving_mean"]).max() > 0
+
+
+def test_a_model_for_one_size_is_exported_for_any(small_model, images, tmp_path):
+    model = bit.build("R14x0.5", num_classes=3, input_shape=(64, 64, 3))
+    model.set_weights(small_model.get_weights())
+    loaded = tf.saved_model.load(str(bit.export(model, tmp_path / "out")))
+    assert difference(loaded(images(2, 40, 32)), small_model(2 * images(2, 40, 32) - 1)) < 1e-5

@@ -1,6 +1,7 @@
 """An export is whole or absent, and never writes over what it was not told to."""
 
 import contextlib
+import json
 import resource
 
 import pytest
@@ -25,9 +26,10 @@ def contents(folder):
 
 @pytest.fixture
 def older(tmp_path):
-    """A folder with an older file in it."""
+    """A folder that looks like an older export."""
     out = tmp_path / "out"
     (out / "variables").mkdir(parents=True)
+    (out / "saved_model.pb").write_bytes(b"older")
     (out / "variables" / "stale.txt").write_text("older")
     return out
 
@@ -53,9 +55,39 @@ def test_an_empty_folder_is_taken_and_without_class_names_the_labels_are_numbers
 
 def test_overwriting_replaces_the_whole_folder_and_leaves_nothing_beside_it(small_model, older):
     bit.export(small_model, older, image_size=32, overwrite=True)
-    assert (older / "saved_model.pb").is_file()
+    assert (older / "saved_model.pb").read_bytes() != b"older"
     assert not (older / "variables" / "stale.txt").exists()
     assert [path.name for path in older.parent.iterdir() if path.name != "cache"] == ["out"]
+
+
+def test_overwriting_never_replaces_a_folder_of_something_else(small_model, photos):
+    before = contents(photos)
+    with pytest.raises(bit.UserError, match="something other than a SavedModel"):
+        bit.export(small_model, photos, image_size=32, overwrite=True)
+    assert contents(photos) == before
+
+
+def test_overwriting_never_replaces_the_folder_that_the_weights_are_in(small_model, older):
+    bit.save_weights(small_model, older / "mine.npz")
+    before = contents(older)
+    with pytest.raises(bit.UserError, match="holds what is to be exported"):
+        bit.export(older / "mine.npz", older, image_size=32, overwrite=True)
+    assert contents(older) == before
+
+
+def test_an_export_may_replace_itself(small_model, tmp_path):
+    out = bit.export(small_model, tmp_path / "out", class_names=["a", "b", "c"], image_size=32)
+    bit.export(out, out, image_size=48, overwrite=True)
+    assert json.loads((out / "assets" / "bit_keras.json").read_text())["image_size"] == 48
+    assert (out / "assets" / "labels.txt").read_text() == "a\nb\nc\n"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_maximum_pooling_is_refused_as_the_folder_could_not_tell_it(tmp_path, dtype):
+    model = bit.build("R14x0.5", num_classes=0, pooling="max", dtype=dtype)
+    with pytest.raises(bit.UserError, match="Expected a model with average pooling"):
+        bit.export(model, tmp_path / "out", image_size=32)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(small_model, tmp_path):
