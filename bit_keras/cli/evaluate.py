@@ -12,7 +12,9 @@ flags.DEFINE_enum(
 )
 define_model_flags(FLAGS)
 flags.DEFINE_integer("batch_size", 32, "pictures at a time", lower_bound=1, flag_values=FLAGS)
-flags.DEFINE_integer("seed", 0, "of the split, where one has to be made", flag_values=FLAGS)
+flags.DEFINE_integer(
+    "seed", None, "of the split, where one has to be made (default: the run's, else 0)", flag_values=FLAGS
+)
 flags.DEFINE_boolean(
     "strict", False, "stop with exit code 2 if a picture is broken, instead of leaving it out", flag_values=FLAGS
 )
@@ -28,7 +30,7 @@ class Config:
     labels: str | None
     image_size: int | None
     batch_size: int
-    seed: int
+    seed: int | None
     strict: bool
 
 

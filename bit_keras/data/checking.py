@@ -1,5 +1,6 @@
 """Looks at every picture before a run, so that a broken one is named then and not met in the middle."""
 
+import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,10 +16,11 @@ LISTED = 20  # broken pictures that a message names
 
 @dataclass(frozen=True)
 class Checked:
-    """A readable picture: its upright (height, width), and whether TensorFlow reads its file as it is."""
+    """A readable picture: its upright (height, width), whether TensorFlow reads its file as it is, and its SHA-256."""
 
     size: tuple[int, int]
     is_native: bool
+    digest: str
 
 
 def check_pictures(paths):
@@ -58,4 +60,4 @@ def _check(path):
         return error.strerror or str(error)
     except PictureError as error:
         return str(error)
-    return Checked((height, width), decodable is encoded)
+    return Checked((height, width), decodable is encoded, hashlib.sha256(encoded).hexdigest())

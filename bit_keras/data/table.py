@@ -73,7 +73,7 @@ def open_rows(name, rows, *, seed, strict, class_names=None):
         class_names=names,
         splits={split: _examples(rows, split, names, good) for split in SPLITS if _of(rows, split)},
         image_size=median_size(sizes),
-        fingerprint=_fingerprint(rows),
+        fingerprint=_fingerprint(rows, good),
         is_split=is_split,
         problems=problems,
         table=tuple(rows),
@@ -134,9 +134,9 @@ def _read_foreign(path):
     return as_decodable(Path(path.decode()).read_bytes())
 
 
-def _fingerprint(rows):
-    """Names, sizes, labels and splits; not the folder, which may move."""
+def _fingerprint(rows, checked):
+    """Names, contents, labels and splits; not the folder, which may move."""
     digest = hashlib.sha256()
     for path, label, split in rows:
-        digest.update(f"{Path(path).name}\0{Path(path).stat().st_size}\0{label}\0{split}\n".encode())
+        digest.update(f"{Path(path).name}\0{checked[path].digest}\0{label}\0{split}\n".encode())
     return digest.hexdigest()

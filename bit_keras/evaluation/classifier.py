@@ -11,6 +11,7 @@ import tensorflow as tf
 from bit_keras.errors import DataError, UserError
 from bit_keras.models.resnet_v2 import PIXELS
 from bit_keras.weights.loading import load
+from bit_keras.weights.run_config import read_run_config
 
 DEFAULT_SIZE = 224  # pixels; what BiT was pre-trained at (paper, section 3.2)
 
@@ -62,6 +63,8 @@ def open_classifier(source, *, labels=None, image_size=None):
     Raises:
         UserError: if there are not as many names as classes, or the head has an activation.
     """
+    if image_size is not None and image_size < 1:
+        raise UserError(f"Expected `image_size` of at least 1 pixel. Received: image_size={image_size}.")
     model = source if isinstance(source, keras.Model) else load(source, dtype="float32")
     folder = None if isinstance(source, keras.Model) else Path(source)
     names = _read_labels(labels) if labels is not None else _labels_of(folder)
@@ -72,7 +75,14 @@ def open_classifier(source, *, labels=None, image_size=None):
 
 
 def write_labels(class_names):
-    """Returns the text of a `labels.txt`: one name a line."""
+    """Returns the text of a `labels.txt`: one name a line.
+
+    Raises:
+        UserError: for a name that would take several lines.
+    """
+    broken = [name for name in class_names if "\n" in name or "\r" in name]
+    if broken:
+        raise UserError(f"Expected class names of one line. Received: {broken}. Rename these classes.")
     return "".join(f"{name}\n" for name in class_names)
 
 
@@ -116,7 +126,7 @@ def _read_labels(labels):
         if not Path(labels).is_file():
             raise UserError(f"There is no labels file {labels}. Expected a text file with one class name in each line.")
         try:
-            return tuple(Path(labels).read_text(encoding="utf-8").rstrip("\n").splitlines())
+            return tuple(Path(labels).read_text(encoding="utf-8").rstrip("\n").split("\n"))
         except UnicodeDecodeError as error:
             raise UserError(f"The labels file {labels} is not in UTF-8 ({error}). Save it as UTF-8.") from error
     return tuple(labels)
@@ -139,8 +149,7 @@ def _image_size_of(folder):
     """The size that a run was trained at, or that a SavedModel was exported for."""
     if folder is None or not folder.is_dir():
         return None
-    config = folder / "config.json"
-    if config.is_file():
-        return json.loads(config.read_text(encoding="utf-8"))["rule"]["crop"]
+    if run := read_run_config(folder):
+        return run["rule"]["crop"]
     about = folder / "assets" / "bit_keras.json"
     return json.loads(about.read_text(encoding="utf-8"))["image_size"] if about.is_file() else None

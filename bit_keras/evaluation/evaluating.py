@@ -1,6 +1,5 @@
 """Exact accuracy and loss: every example counts once, on any number of replicas."""
 
-import json
 from pathlib import Path
 
 import keras
@@ -12,6 +11,7 @@ from bit_keras.data.examples import SPLITS
 from bit_keras.data.opening import open_data
 from bit_keras.errors import DataError, UserError
 from bit_keras.evaluation.classifier import label_indices, open_classifier
+from bit_keras.weights.run_config import read_run_config
 
 
 class Evaluator:
@@ -68,7 +68,7 @@ def evaluate(
     labels=None,
     image_size: int | None = None,
     batch_size: int = 32,
-    seed: int = 0,
+    seed: int | None = None,
     strict: bool = False,
 ) -> dict:
     """Returns {"accuracy", "loss", "num_examples", "split", "num_skipped"} of a model on data.
@@ -79,11 +79,11 @@ def evaluate(
         model: a `keras.Model`, a run folder, a SavedModel folder, an `.npz` file or a preset.
         data: as for `bit.finetune`.
         split: "train", "validation", "test" or "all". None takes the test pictures of a run on the data that it was
-            trained on, the test split of data that has one of its own, and all of any other folder.
+            trained on, wherever that is now; the test split of data that has one of its own; all of any other folder.
         labels: names of the model's classes or a file with them, where the model has none.
         image_size: side of the square that pictures are resized to; None takes the model's own, else 224.
         batch_size: pictures at a time; changes nothing but memory.
-        seed: of the split, where there is one to make.
+        seed: of the split, where there is one to make; None for the run's, else 0.
         strict: whether a broken picture stops the evaluation.
 
     Raises:
@@ -93,11 +93,10 @@ def evaluate(
     classifier = open_classifier(model, labels=labels, image_size=image_size)
     if not classifier.num_classes:
         raise UserError(f"{model} has no head, so there is nothing to evaluate. Fine-tune it first.")
-    data, split, seed = _of_own_run(model, data, split, seed)
-    opened = open_data(data, seed=seed, strict=strict)
+    opened, is_own = _opened(model, data, seed, strict)
     indices = label_indices(classifier, opened.class_names, data)
     evaluator = Evaluator(classifier.call, tf.distribute.get_strategy())
-    split = split or ("test" if opened.is_split else "all")
+    split = split or ("test" if opened.is_split or is_own else "all")
     options = {"crop": classifier.image_size, "batch_size": batch_size, "indices": indices}
     parts = [evaluator.measure(examples, **options) for examples in _chosen(opened, split)]
     return _merged(parts) | {"split": split, "num_skipped": len(opened.problems)}
@@ -109,16 +108,18 @@ def _merged(parts):
     return means | {"num_examples": count}
 
 
-def _of_own_run(model, data, split, seed):
-    """A run that meets its own data again is tested on what it has not seen."""
-    config = None if isinstance(model, keras.Model) else Path(model) / "config.json"
-    if config is None or not config.is_file():
-        return data, split, seed
-    run = json.loads(config.read_text(encoding="utf-8"))
-    if not _same_data(run["data"], data):
-        return data, split, seed
+def _opened(model, data, seed, strict):
+    """Returns the data, and whether it is what the run `model` was trained on: then its split is that of the run."""
+    run = None if isinstance(model, keras.Model) else read_run_config(model)
+    if run is None:
+        return open_data(data, seed=seed or 0, strict=strict), False
+    opened = open_data(data, seed=run["seed"], strict=strict)
+    if opened.fingerprint == run["fingerprint"]:
+        return opened, True
     table = Path(model) / "split.csv"
-    return (table if table.is_file() else data), split or "test", run["seed"]
+    if _same_data(run["data"], data) and table.is_file():
+        return open_data(table, strict=strict), True  # pictures came or went: the run's own keep their split
+    return (opened if seed is None else open_data(data, seed=seed, strict=strict)), False
 
 
 def _same_data(first, second):

@@ -67,6 +67,8 @@ def predict(
 
 def predict_readable(model, images, *, labels, image_size, top, batch_size):
     """Returns what `predict` does for the pictures that can be read, and {name: reason} of the others."""
+    if top < 1 or batch_size < 1:
+        raise UserError(f"Expected `top` and `batch_size` of at least 1. Received: top={top}, batch_size={batch_size}.")
     classifier = open_classifier(model, labels=labels, image_size=image_size)
     if not classifier.num_classes:
         raise UserError(f"{model} has no head, so it predicts features and no classes. Fine-tune it first.")

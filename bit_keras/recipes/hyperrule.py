@@ -171,7 +171,9 @@ def _check_subject(rule):
 
 
 def _check_settings(rule):
+    whole = (rule.steps, rule.warmup_steps, *rule.boundaries, rule.batch_size, rule.resize, rule.crop)
     checks = {
+        "whole numbers of steps, pictures and pixels": all(isinstance(number, int) for number in whole),
         "`steps` of at least 1": rule.steps >= 1,
         "`warmup_steps` from 0 to under `steps`": 0 <= rule.warmup_steps < rule.steps,
         "`boundaries` that rise": list(rule.boundaries) == sorted(rule.boundaries),

@@ -176,7 +176,8 @@ def _train(session, evaluator, log, save_every, eval_every):
 def _finish(session, evaluator, log):
     """Tests once, writes weights, export and result, and drops the snapshots."""
     folder, steps = session.folder, session.rule.steps
-    if "test" in session.data.splits:
+    is_tested = any(entry.get("split") == "test" for entry in read_metrics(folder.metrics))
+    if "test" in session.data.splits and not is_tested:
         log.add([{"step": steps, "split": "test", **_measure(session, evaluator, "test")}])
     metrics = _final_metrics(read_metrics(folder.metrics), steps)
     save_weights(session.step.model, folder.weights)
@@ -202,7 +203,8 @@ def _measure(session, evaluator, split):
 
 
 def _final_metrics(entries, steps):
-    metrics = {"steps": steps, "train_loss": next(e["loss"] for e in reversed(entries) if "learning_rate" in e)}
+    losses = [entry["loss"] for entry in entries if "learning_rate" in entry]
+    metrics = {"steps": steps} | ({"train_loss": losses[-1]} if losses else {})
     for entry in entries:
         if "split" in entry:
             metrics |= {f"{entry['split']}_{key}": entry[key] for key in ("accuracy", "loss", "num_examples")}

@@ -6,9 +6,10 @@ import threading
 import time
 
 import numpy as np
+import tensorflow as tf
 from tqdm import tqdm
 
-from bit_keras.errors import RunError
+from bit_keras.errors import DataError, RunError
 
 CALL_SECONDS = 1.0  # how long a call into the graph should take, so that the bar moves and Ctrl-C is heard
 MAX_CALL_STEPS = 50
@@ -35,7 +36,8 @@ def train(step_function, iterator, *, rule, start, pauses, log, save):
     with bar, _interrupts() as interrupted:
         while step < rule.steps:
             count = min(pace.steps, min(_next(step, interval, rule.steps) for interval, _ in pauses) - step)
-            losses = pace.timed(step_function.run, iterator, np.int32(count)).numpy()
+            with _told():
+                losses = pace.timed(step_function.run, iterator, np.int32(count)).numpy()
             _check_finite(losses, step)
             log.add(_entries(losses, step, rule))
             step += count
@@ -47,6 +49,17 @@ def train(step_function, iterator, *, rule, start, pauses, log, save):
             for interval, function in pauses:
                 if step % interval == 0 or step == rule.steps:
                     function(step)
+
+
+@contextlib.contextmanager
+def _told():
+    """Says in words what can happen to a step that is no fault of the program."""
+    try:
+        yield
+    except tf.errors.NotFoundError as error:
+        raise DataError(f"A picture has gone since the run began: {error.message}. Put it back and go on.") from error
+    except tf.errors.ResourceExhaustedError as error:
+        raise RunError("The memory did not suffice for a step. Run it again with twice the micro_batches.") from error
 
 
 class _Pace:

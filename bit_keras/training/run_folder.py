@@ -14,6 +14,7 @@ from bit_keras.data.table import write_csv
 from bit_keras.errors import RunError
 from bit_keras.evaluation.classifier import write_labels
 from bit_keras.files import write_json, write_text
+from bit_keras.weights.run_config import NAME, read_run_config
 
 # What may differ when a run goes on: where it computes, and with what.
 FREE = ("versions", "num_replicas", "micro_batches")
@@ -24,7 +25,7 @@ class RunFolder:
 
     def __init__(self, path):
         self.path = Path(path)
-        self.config = self.path / "config.json"
+        self.config = self.path / NAME
         self.metrics = self.path / "metrics.jsonl"
         self.labels = self.path / "labels.txt"
         self.split = self.path / "split.csv"
@@ -42,8 +43,8 @@ class RunFolder:
         """
         if self.path.exists() and not self.path.is_dir():
             raise RunError(f"Expected a folder for the run. Received the file {self.path}.")
-        if self.config.is_file():
-            return json.loads(self.config.read_text(encoding="utf-8"))
+        if stored := read_run_config(self.path):
+            return stored
         if self.path.is_dir() and any(entry for entry in self.path.iterdir() if not entry.name.startswith(".")):
             raise RunError(f"{self.path} is not empty and holds no run. Choose a new folder.")
         return None

@@ -25,8 +25,8 @@ from bit_keras.training.plan import Plan, timed_step
 from bit_keras.training.run_folder import RunFolder
 from bit_keras.training.step import ReducedMomentum, TrainStep
 from bit_keras.training.strategies import make_strategy
-from bit_keras.weights.assigning import arrays_of, freeze_alike
-from bit_keras.weights.loading import load, load_arrays, weights_path
+from bit_keras.weights.assigning import arrays_of, digest, freeze_alike
+from bit_keras.weights.loading import load, load_arrays, read_arrays, weights_path
 from bit_keras.weights.names import architecture_of
 
 MOMENTUM = 0.9  # paper, section 3.3; bit_hyperrule.py's users
@@ -198,6 +198,13 @@ def _model_name(source):
     return f"random weights ({source})" if _is_variant(source) else str(source)
 
 
+def _digest(source):
+    """Tells whether a name still stands for the same weights; those of a variant follow from the seed."""
+    if _is_variant(source):
+        return None
+    return digest(arrays_of(source) if isinstance(source, keras.Model) else read_arrays(source))
+
+
 def _config(settings, data, rule, architecture, step):
     path = Path(str(settings.data))
     return {
@@ -206,6 +213,8 @@ def _config(settings, data, rule, architecture, step):
         "class_names": list(data.class_names),
         "counts": {split: len(examples) for split, examples in data.splits.items()},
         "model": _model_name(settings.model),
+        "weights": _digest(settings.model),
+        "frozen": sorted(layer.name for layer in step.model.layers if layer.weights and not layer.trainable),
         "architecture": dataclasses.asdict(architecture),
         "rule": dataclasses.asdict(rule),
         "seed": settings.seed,

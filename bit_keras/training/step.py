@@ -1,8 +1,8 @@
 """One optimizer step, the same on every strategy.
 
 The losses of single examples are summed and divided by the global batch; micro-batches add up gradients in a loop; the
-sum over the replicas is taken once, before the optimizer, so that whatever comes between (clipping, a loss scale) sees
-the whole gradient.
+sum over the replicas is taken once, before the optimizer, so that whatever comes between one day (clipping, a loss
+scale: there is neither yet) sees the whole gradient.
 """
 
 import tensorflow as tf
@@ -15,7 +15,7 @@ class ReducedMomentum(Momentum):
     """`Momentum` for gradients that are already the same on all replicas."""
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
-        # Keras would add them up once more. The hook is private; tests/training/test_replicas.py fails if it goes.
+        # Keras would add them up once more. The hook is private; tests/training/test_step.py fails if it goes.
         return list(grads_and_vars)
 
 

@@ -1,5 +1,9 @@
 """Assigns arrays to a model totally: every array is used once, every variable is assigned once."""
 
+import hashlib
+
+import numpy as np
+
 from bit_keras.errors import WeightsError
 from bit_keras.weights.names import HEAD, Array, canonical_name, check_shapes
 
@@ -29,6 +33,15 @@ def assign(model, arrays, source, *, keep_head=True):
 def arrays_of(model):
     """Returns {canonical name: `Array`} of a BiT's own variables, in the shapes that a file has."""
     return {name: _array(name, variable) for name, variable in named_variables(model.variables).items()}
+
+
+def digest(arrays):
+    """Returns a SHA-256 of {canonical name: `Array`} without the head: it tells one backbone from another."""
+    total = hashlib.sha256()
+    for name in sorted(arrays.keys() - set(HEAD)):
+        total.update(name.encode())
+        total.update(np.ascontiguousarray(arrays[name].read(), "float32").tobytes())
+    return total.hexdigest()
 
 
 def named_variables(variables):

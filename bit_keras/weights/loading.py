@@ -12,6 +12,7 @@ from bit_keras.weights.catalogue import PRESETS, find_preset
 from bit_keras.weights.fetching import fetched
 from bit_keras.weights.names import architecture_of
 from bit_keras.weights.npz import read_npz
+from bit_keras.weights.run_config import NAME
 
 RUN_WEIGHTS = "weights.npz"  # of a run folder; written when training has ended
 
@@ -59,7 +60,7 @@ def load_arrays(arrays, source, *, num_classes=None, **options):
 def weights_path(source):
     """Returns the file or SavedModel folder that `source` stands for, fetched if it is a preset."""
     path = Path(source)
-    if path.is_dir() and (path / "config.json").is_file():
+    if path.is_dir() and (path / NAME).is_file():
         return _of_run(path)
     if path.exists():
         return path

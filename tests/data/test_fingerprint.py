@@ -1,6 +1,7 @@
 """The fingerprint tells another data set from the same one in another place."""
 
 import pytest
+from PIL import Image
 
 from bit_keras.data.opening import open_data
 from tests.data.making import noise, save
@@ -41,3 +42,14 @@ def test_it_changes_with_the_split(photos, fingerprint):
 def test_it_changes_when_a_picture_breaks(photos, fingerprint):
     (photos / "red" / "0.png").write_bytes(b"broken")
     assert open_data(photos).fingerprint != fingerprint
+
+
+def test_it_changes_when_a_picture_has_other_pixels_in_as_many_bytes(photos):
+    path = photos / "red" / "0.png"
+    bitmap = path.with_suffix(".bmp")
+    Image.open(path).save(bitmap)
+    path.unlink()
+    before, size = open_data(photos).fingerprint, bitmap.stat().st_size
+    Image.new("RGB", (20, 24)).save(bitmap)
+    assert bitmap.stat().st_size == size
+    assert open_data(photos).fingerprint != before

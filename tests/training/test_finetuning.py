@@ -10,7 +10,9 @@ import pytest
 import tensorflow as tf
 
 import bit_keras as bit
+from bit_keras.training import finetuning
 from bit_keras.training.metrics_log import read_metrics
+from bit_keras.training.session import Settings, prepare
 from tests.conftest import write_photos
 
 SMALL = {"steps": 4, "batch_size": 8, "resize": 36, "crop": 32}
@@ -99,6 +101,68 @@ def test_finished_run_is_not_trained_again(run, photos, capsys):
 def test_run_of_another_configuration_is_refused(run, photos):
     with pytest.raises(bit.RunError, match=r"another configuration: .*seed is 0 there and 1 here"):
         again(run, photos, seed=1)
+
+
+def test_run_from_other_weights_of_the_same_name_is_refused(photos, tmp_path):
+    first, second = (bit.build("R14x0.5", num_classes=2, seed=seed) for seed in (0, 1))
+    bit.finetune(photos, model=first, workdir=tmp_path / "run", **SMALL | {"steps": 1})
+    with pytest.raises(bit.RunError, match=r"another configuration: weights is"):
+        bit.finetune(photos, model=second, workdir=tmp_path / "run", **SMALL | {"steps": 1})
+
+
+def test_run_with_other_frozen_layers_is_refused(run, photos):
+    model = bit.build("R14x0.5", num_classes=2, seed=0)
+    model.get_layer("group_norm").trainable = False
+    with pytest.raises(bit.RunError, match=r"frozen is \[\] there and \[\"group_norm\"\] here"):
+        again(run, photos, model=model)
+
+
+def test_run_is_tested_on_its_test_pictures_wherever_they_are_now(run, photos, tmp_path):
+    moved = shutil.copytree(photos, tmp_path / "moved")
+    metrics = bit.evaluate(run, moved)
+    assert (metrics["split"], metrics["num_examples"]) == ("test", 2)
+    assert metrics["loss"] == pytest.approx(run.metrics["test_loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize("text", ['{"rule": {"cr', "{}", "[1]"])
+def test_damaged_or_foreign_configuration_is_told(run, photos, tmp_path, text):
+    copy = shutil.copytree(run.workdir, tmp_path / "copy")
+    (copy / "config.json").write_text(text)
+    with pytest.raises(bit.RunError, match=r"config\.json is (damaged|not of a bit_keras run)"):
+        bit.evaluate(copy, photos)
+    with pytest.raises(bit.RunError, match=r"config\.json is (damaged|not of a bit_keras run)"):
+        again(run, photos, workdir=copy)
+
+
+def test_run_that_stopped_at_its_export_is_not_tested_twice(photos, tmp_path, monkeypatch):
+    arguments = {"model": "R14x0.5", "workdir": tmp_path / "run", **SMALL, "steps": 1}
+
+    def fail(*_, **__):
+        raise bit.SaveError("full")
+
+    with monkeypatch.context() as patch, pytest.raises(bit.SaveError, match="full"):
+        patch.setattr(finetuning, "export", fail)
+        bit.finetune(photos, **arguments)
+    finished = bit.finetune(photos, **arguments)
+    entries = read_metrics(finished.workdir / "metrics.jsonl")
+    assert [entry["split"] for entry in entries if "split" in entry] == ["validation", "test"]
+
+
+def test_picture_that_vanishes_during_the_run_is_named(tmp_path):
+    photos = write_photos(tmp_path / "photos")
+    session = prepare(Settings(photos, "R14x0.5", tmp_path / "run", overrides=SMALL))
+    for path in photos.rglob("*.png"):
+        path.unlink()
+    with pytest.raises(bit.DataError, match=r"A picture has gone since the run began: .*\.png"):
+        finetuning.execute(session)
+
+
+def test_class_name_of_two_lines_is_refused_before_the_first_step(tmp_path):
+    photos = write_photos(tmp_path / "photos")
+    (photos / "red").rename(photos / "re\nd")
+    with pytest.raises(bit.UserError, match="Expected class names of one line"):
+        bit.finetune(photos, model="R14x0.5", workdir=tmp_path / "run", **SMALL)
+    assert not (tmp_path / "run" / "checkpoints").exists()
 
 
 def test_run_on_changed_pictures_is_refused(run, photos, tmp_path):

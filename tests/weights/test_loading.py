@@ -1,5 +1,7 @@
 """`load`: what becomes of a file's arrays, and of its head."""
 
+import socket
+
 import numpy as np
 import pytest
 
@@ -128,3 +130,14 @@ def test_run_folder_without_weights_is_one_that_has_not_ended(tmp_path):
 def test_other_folders_are_refused(tmp_path):
     with pytest.raises(WeightsError, match=rf"SavedModel folder.*run folder.*Received the folder {tmp_path}"):
         bit.load(tmp_path)
+
+
+def test_loading_a_local_file_opens_no_connection(tmp_path, monkeypatch):
+    bit.save_weights(bit.build("R14x0.5", num_classes=2, seed=0), tmp_path / "local.npz")
+
+    def refuse(*_):
+        raise AssertionError("a connection was opened")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    assert bit.load(tmp_path / "local.npz", num_classes=0).output_shape == (None, 1024)
