@@ -57,7 +57,9 @@ def _told():
     try:
         yield
     except tf.errors.NotFoundError as error:
-        raise DataError(f"A picture has gone since the run began: {error.message}. Put it back and go on.") from error
+        # Around the line with the path, TensorFlow tells where in the graph it was read.
+        path = next((line for line in error.message.splitlines() if line.endswith("No such file or directory")), "")
+        raise DataError(f"A picture has gone since the run began: {path}. Put it back and go on.") from error
     except tf.errors.ResourceExhaustedError as error:
         raise RunError("The memory did not suffice for a step. Run it again with twice the micro_batches.") from error
 
