@@ -25,7 +25,12 @@ def test_a_run_on_a_copy_of_the_split_measures_the_same_pictures(finished):
     assert metrics == same
 
 
+def test_a_run_knows_its_data_when_the_folder_was_moved(finished, photos):
+    assert re.search(r"test pictures: .* of 2 right", command("evaluate", finished.workdir, photos).out)
+
+
 def test_a_run_on_other_data_is_measured_on_all_of_it(finished, photos):
+    save(photos / "red" / "3.png", noise(24, 20, seed=1))
     assert re.search(r"all pictures: .* of 20 right", command("evaluate", finished.workdir, photos).out)
 
 
