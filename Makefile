@@ -30,7 +30,7 @@ lint: .venv/installed-tests ## linters, the import contract and the type checker
 	$(BIN)/mypy
 
 test: lint ## linters and the fast tests
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: .venv/installed-tests ## the tests that take longer: killed processes, whole runs, notebooks
 	$(BIN)/pytest -m slow

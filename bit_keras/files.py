@@ -10,18 +10,28 @@ import glob
 import itertools
 import json
 import os
+import platform
 import re
 import shutil
+import time
 import uuid
 from pathlib import Path
 
+import psutil
+
 from bit_keras.errors import SaveError
+
+# Process numbers come again, in a container that restarts always the same one; the token does not. Of a writer on
+# another machine that shares the disk nobody can tell whether it lives, but after a day it does not.
+HOST = re.sub(r"\W", "_", platform.node()) or "unnamed"
+TOKEN = uuid.uuid4().hex
+DAY = 24 * 3600  # seconds
 
 
 @contextlib.contextmanager
 def atomic_file(path):
     """Yields a binary file open for writing that takes the name `path` when the block ends without an error."""
-    path = Path(path)
+    path = Path(path).resolve()  # a link stays, and what it leads to is replaced
     partial = _beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,15 +52,15 @@ def atomic_file(path):
 @contextlib.contextmanager
 def atomic_folder(path):
     """Yields the path of a new folder that takes the name `path`, in place of any older one, when the block ends."""
-    path = Path(path)
+    path = Path(path).resolve()
     partial = _beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(path)
         partial.mkdir()
         yield partial
-        for file in filter(Path.is_file, partial.rglob("*")):
-            _sync(file)
+        for entry in (*partial.rglob("*"), partial):
+            (_sync_folder if entry.is_dir() else _sync)(entry)
         _swap_in(partial, path)
         _sync_folder(path.parent)
     except OSError as error:
@@ -66,26 +76,24 @@ def write_text(path, text):
 
 
 def write_json(path, value):
-    """Writes `value` as indented JSON."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
+    """Writes `value` as indented JSON; NaN and infinity, which JSON does not know, raise `ValueError`."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-# Process numbers come again, in a container that restarts always the same one; the token does not.
-_TOKEN = uuid.uuid4().hex
 _COUNTER = itertools.count()
 
 
 def _beside(path):
-    return path.with_name(f".{path.name}.partial-{os.getpid()}-{_TOKEN}-{next(_COUNTER)}")
+    return path.with_name(f".{path.name}.partial-{HOST}-{os.getpid()}-{TOKEN}-{next(_COUNTER)}")
 
 
 def _remove_leftovers(path):
     """Removes what writers of `path` left that were killed; a folder that had only stepped aside comes back first."""
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.partial-*"):
-        writer = re.fullmatch(r".*\.partial-(\d+)-(\w+)-\d+(-old)?", leftover.name)
-        if not writer or _is_alive(int(writer[1]), writer[2]):
+        writer = re.fullmatch(r".*\.partial-(\w+)-(\d+)-(\w+)-\d+(-old)?", leftover.name)
+        if not writer or _is_alive(leftover, writer[1], int(writer[2]), writer[3]):
             continue
-        if writer[3] and not path.exists():
+        if writer[4] and not path.exists():
             os.replace(leftover, path)
         elif leftover.is_dir():
             shutil.rmtree(leftover)
@@ -93,16 +101,11 @@ def _remove_leftovers(path):
             leftover.unlink(missing_ok=True)
 
 
-def _is_alive(pid, token):
-    if pid == os.getpid():
-        return token == _TOKEN
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _is_alive(leftover, host, pid, token):
+    """Whether the process that writes `leftover` may still be at it."""
+    if host != HOST:
+        return time.time() - leftover.stat().st_mtime < DAY
+    return token == TOKEN if pid == os.getpid() else psutil.pid_exists(pid)
 
 
 def _swap_in(partial, path):
@@ -114,22 +117,27 @@ def _swap_in(partial, path):
         raise NotADirectoryError(errno.ENOTDIR, "a file has that name")
     old = partial.with_name(partial.name + "-old")
     os.replace(path, old)
-    os.replace(partial, path)
-    shutil.rmtree(old)
+    try:
+        os.replace(partial, path)
+    except OSError:
+        os.replace(old, path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _sync(file):
-    descriptor = os.open(file, os.O_RDONLY)
+    with open(file, "rb+") as opened:  # Windows syncs only what is open for writing
+        os.fsync(opened.fileno())
+
+
+def _sync_folder(folder):
+    if os.name != "posix":
+        return  # Windows cannot open a folder; there the rename alone has to do
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _sync_folder(folder):
-    # Windows cannot open a folder; there the rename alone has to do.
-    if os.name == "posix":
-        _sync(folder)
 
 
 def _save_error(path, error):

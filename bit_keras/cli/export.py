@@ -8,7 +8,7 @@ from bit_keras.cli.command import Command, define_model_flags, expect
 
 FLAGS = flags.FlagValues()
 define_model_flags(FLAGS)
-flags.DEFINE_boolean("overwrite", False, "replace OUT if it exists", flag_values=FLAGS)
+flags.DEFINE_boolean("overwrite", False, "replace OUT if it is a SavedModel", flag_values=FLAGS)
 
 
 @dataclass(frozen=True)

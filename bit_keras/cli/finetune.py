@@ -81,6 +81,7 @@ OVERRIDES = ("resize", "crop", "batch_size", "steps", "base_learning_rate", "fli
 ARGUMENTS = (
     "model",
     "workdir",
+    "rule",
     "seed",
     "strategy",
     "precision",
@@ -108,7 +109,7 @@ def configure(positional, flag_values):
         raise UserError("Expected --workdir, the folder that the run is written to. Received: none.")
     arguments = {name: flag_values[name].value for name in ARGUMENTS}
     overrides = {name: flag_values[name].value for name in OVERRIDES if flag_values[name].value is not None}
-    return Config(data, arguments | {"rule_source": flag_values.rule, "overrides": overrides}, flag_values.dry_run)
+    return Config(data, arguments | {"overrides": overrides}, flag_values.dry_run)
 
 
 def execute(config):
@@ -123,7 +124,7 @@ def execute(config):
     print(prepared.plan)
     if config.dry_run:
         return
-    run = finetuning.execute(prepared, save_every=settings.save_every, eval_every=settings.eval_every)
+    run = finetuning.execute(prepared)
     for split in ("validation", "test"):
         if f"{split}_accuracy" in run.metrics:
             accuracy, count = run.metrics[f"{split}_accuracy"], run.metrics[f"{split}_num_examples"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from bit_keras.data.pictures import PictureError, as_decodable, decode_picture
+from bit_keras.data.pictures import PictureError, read_picture
 from bit_keras.errors import BrokenPicturesError
 
 LISTED = 20  # broken pictures that a message names
@@ -33,7 +33,7 @@ def check_pictures(paths):
             if isinstance(result, Checked):
                 good[path] = result
             else:
-                broken[path] = result
+                broken[path.encode(errors="backslashreplace").decode()] = result
     return good, broken
 
 
@@ -53,11 +53,13 @@ def describe(problems):
 
 def _check(path):
     try:
+        path.encode()
         encoded = Path(path).read_bytes()
-        decodable = as_decodable(encoded)
-        height, width, _ = decode_picture(decodable).shape
+        decodable, picture = read_picture(encoded)
+    except UnicodeEncodeError:
+        return "its name is not in UTF-8, so no list can hold it; rename it"
     except OSError as error:
         return error.strerror or str(error)
     except PictureError as error:
         return str(error)
-    return Checked((height, width), decodable is encoded, hashlib.sha256(encoded).hexdigest())
+    return Checked(tuple(picture.shape[:2]), decodable is encoded, hashlib.sha256(encoded).hexdigest())

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 from PIL import Image
-from sklearn.datasets import load_digits
 
 from bit_keras.data.examples import SPLITS, Data, Examples
 from bit_keras.data.splitting import stratified_split
@@ -36,6 +35,8 @@ def write_digits(folder):
 
 
 def _digits():
+    from sklearn.datasets import load_digits  # here, because importing scikit-learn takes a second
+
     digits = load_digits()
     greys = np.round(digits.images * (255 / WHITE)).astype(np.uint8)
     return [_png(grey) for grey in greys], digits.target

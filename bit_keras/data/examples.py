@@ -34,7 +34,8 @@ class Data:
         class_names: label k is `class_names[k]`.
         splits: {"train", "validation", "test": Examples}; a split may lack.
         image_size: median (height, width) of the training pictures in pixels.
-        fingerprint: a hash that changes with the examples, their labels and their split.
+        fingerprint: changes with the examples, their labels and their split; of a data set that never changes under its
+            name, that name.
         is_split: whether the data came divided; if not, it was divided here.
         problems: {path: reason} of the pictures left out.
         table: rows (path, label, split) where the examples are files, for `split.csv`.

@@ -1,5 +1,6 @@
 """`open_data`: from what the user names to a data set."""
 
+import os
 from pathlib import Path
 
 from bit_keras.data.digits import open_digits
@@ -23,8 +24,10 @@ def open_data(data, *, seed=0, strict=False):
         DataError: if there is no such data, or none that can be used.
         BrokenPicturesError: for broken pictures, if `strict`.
     """
-    if seed < 0:
-        raise DataError(f"Expected `seed` of at least 0. Received: seed={seed}.")
+    if not isinstance(seed, int) or seed < 0:
+        raise DataError(f"Expected `seed` as a whole number of at least 0. Received: seed={seed!r}.")
+    if not isinstance(data, (str, os.PathLike)):
+        raise DataError(f"Expected data as a path or a name. Received: {type(data).__name__}. See bit.finetune.")
     if str(data).startswith(TFDS):
         return open_tfds(str(data).removeprefix(TFDS), seed=seed)
     path = Path(data)

@@ -9,6 +9,7 @@ from PIL import Image, ImageOps
 
 from bit_keras.data.orientation import upright
 
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # first bytes, of BigTIFF too
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # Pillow has more, some of which start other programs
 # Its readers raise whatever a damaged byte leads to; these were seen.
 PILLOW_ERRORS = (OSError, ValueError, SyntaxError, TypeError, KeyError, struct.error, Image.DecompressionBombError)
@@ -16,7 +17,7 @@ PILLOW_ERRORS = (OSError, ValueError, SyntaxError, TypeError, KeyError, struct.e
 
 @tf.function(input_signature=[tf.TensorSpec([], tf.string)])
 def decode_picture(encoded):
-    """Returns uint8 (height, width, 3) from JPEG, PNG, GIF or 24-bit BMP bytes, whatever the file is called.
+    """Returns uint8 (height, width, 3) from JPEG, PNG, GIF or BMP (24 or 32 bits) bytes, whatever the file is called.
 
     Upright by its EXIF orientation. Grey becomes RGB, 16 bits become 8, an alpha channel is dropped; of an
     animation the first frame is taken.
@@ -31,24 +32,31 @@ def decode_picture(encoded):
     return picture
 
 
-def as_decodable(encoded):
-    """Returns bytes that `decode_picture` takes: `encoded` itself, or an upright PNG of what Pillow has to read.
-
-    The latter for WebP, TIFF and BMP with a palette, which TensorFlow cannot read, or not rightly, in all its versions.
-    Python code, so for a source, not for a graph.
+def read_picture(encoded):
+    """Returns (bytes that `decode_picture` takes, what it makes of them).
 
     Raises:
         PictureError: in one phrase, if nothing can read it.
     """
     if not encoded:
         raise PictureError("the file is empty")
-    if _is_foreign(encoded):
-        return _as_png(encoded)
+    decodable = as_decodable(encoded)
     try:
-        decode_picture(encoded)
+        return decodable, decode_picture(decodable)
     except tf.errors.InvalidArgumentError as error:
         raise PictureError(_reason(encoded)) from error
-    return encoded
+
+
+def as_decodable(encoded):
+    """Returns `encoded` itself, or an upright PNG of what Pillow has to read.
+
+    The latter for WebP, TIFF and BMP with a palette, which TensorFlow cannot read, or not rightly, in all its versions.
+    Python code, so for a source, not for a graph.
+
+    Raises:
+        PictureError: in one phrase, if Pillow cannot read it; other bytes are not looked at.
+    """
+    return _as_png(encoded) if _is_foreign(encoded) else encoded
 
 
 class PictureError(ValueError):
@@ -57,7 +65,7 @@ class PictureError(ValueError):
 
 def _is_foreign(encoded):
     is_odd_bmp = encoded[:2] == b"BM" and int.from_bytes(encoded[28:30], "little") not in (24, 32)  # bits a pixel
-    return is_odd_bmp or encoded[8:12] == b"WEBP" or encoded[:4] in (b"II*\0", b"MM\0*")
+    return is_odd_bmp or encoded[8:12] == b"WEBP" or encoded[:4] in TIFF
 
 
 def _as_png(encoded):

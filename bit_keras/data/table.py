@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+from collections import Counter
 from pathlib import Path
 
 import tensorflow as tf
@@ -15,6 +16,7 @@ from bit_keras.errors import DataError
 from bit_keras.files import write_text
 
 COLUMNS = ("path", "label", "split")
+ALIASES = {"val": "validation"}  # as a folder may be called
 
 
 def open_csv(path, *, seed, strict):
@@ -23,15 +25,28 @@ def open_csv(path, *, seed, strict):
     Relative paths start at the file's folder. Without a split column, the split is that of a folder.
 
     Raises:
-        DataError: for a missing column, an unknown split or fewer than two classes.
+        DataError: for a missing column, an unknown split, a picture in two rows or fewer than two classes.
         BrokenPicturesError: for broken pictures, if `strict`.
     """
     path = Path(path)
-    rows = [(str(path.parent / row["path"]), row["label"], row.get("split") or "") for row in _read_csv(path)]
+    rows = [(str(path.parent / row["path"]), row["label"], _split_of(row)) for row in _read_csv(path)]
     unknown = sorted({split for *_, split in rows} - {"", *SPLITS})
     if unknown:
-        raise DataError(f"Expected the split in {path} to be among {SPLITS} or empty. Received: {unknown}.")
+        raise DataError(
+            f"Expected the split in {path} to be among {SPLITS} or empty. Received: {unknown}. Rename these."
+        )
+    repeated = [file for file, count in Counter(file for file, *_ in rows).items() if count > 1]
+    if repeated:
+        raise DataError(
+            f"Expected each picture once in {path}. Received several rows for {', '.join(repeated[:5])}"
+            f"{' and others' if len(repeated) > 5 else ''}. Keep one row for each."
+        )
     return open_rows(str(path), rows, seed=seed, strict=strict)
+
+
+def _split_of(row):
+    split = row.get("split") or ""
+    return ALIASES.get(split, split)
 
 
 def _read_csv(path):
@@ -43,10 +58,14 @@ def _read_csv(path):
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is no CSV file in UTF-8 ({error}). Save it as one.") from error
     if not {"path", "label"} <= set(columns):
-        raise DataError(f"Expected the columns path and label in {path}. Received: {list(columns)}.")
+        raise DataError(
+            f"Expected the columns path and label in {path}. Received: {list(columns)}. Name them in its first line."
+        )
     for number, row in enumerate(rows, 2):
         if not row["path"] or not row["label"]:
-            raise DataError(f"Expected a path and a label in line {number} of {path}. Received: {row}.")
+            raise DataError(
+                f"Expected a path and a label in line {number} of {path}. Received: {row}. Mend or remove it."
+            )
     return rows
 
 
@@ -115,7 +134,8 @@ def _of(rows, split):
 def _examples(rows, split, class_names, checked):
     rows = _of(rows, split)
     paths = tf.constant([path for path, *_ in rows])
-    labels = tf.constant([class_names.index(label) for _, label, _ in rows], tf.int64)
+    number = {name: index for index, name in enumerate(class_names)}
+    labels = tf.constant([number[label] for _, label, _ in rows], tf.int64)
     is_native = tf.constant([checked[path].is_native for path, *_ in rows])
 
     def read(index):

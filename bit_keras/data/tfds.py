@@ -5,11 +5,12 @@ once (12 bytes a record), after which a record is one seek.
 """
 
 import struct
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from bit_keras.data.examples import Data, Examples, median_size
+from bit_keras.data.examples import SPLITS, Data, Examples, median_size
 from bit_keras.data.pictures import decode_picture
 from bit_keras.errors import DataError
 
@@ -57,10 +58,15 @@ def _builder(tfds, name):
             "prepared one in TFDS_DATA_DIR."
         ) from error
     files = [str(file) for split in builder.info.splits.values() for file in split.filepaths]
-    if not files or not all(map(tf.io.gfile.exists, files)):
+    if any("://" in file for file in files):
+        raise DataError(f"Expected {name} on a local disk. Received: {files[0]}. Copy it and set TFDS_DATA_DIR.")
+    if not files or not all(Path(file).is_file() for file in files):
         raise DataError(f"The TFDS data set {name} is not prepared in {builder.data_dir}. {prepare}")
     if not {"train", "validation", "test"} & set(builder.info.splits):
-        raise DataError(f"Expected a split train, validation or test in {name}. Received: {list(builder.info.splits)}.")
+        raise DataError(
+            f"Expected a split train, validation or test in {name}. Received: {list(builder.info.splits)}. Choose "
+            "another data set."
+        )
     if builder.info.file_format.value != "tfrecord":
         raise DataError(
             f"Expected {name} to be stored as TFRecord. Received: {builder.info.file_format.value}. Prepare it with "
@@ -74,7 +80,8 @@ def _check_features(tfds, name, features):
     found = dict(features) if isinstance(features, tfds.features.FeaturesDict) else {}
     if not all(isinstance(found.get(feature), kind) for feature, kind in kinds.items()):
         raise DataError(
-            f"Expected the features image and label in the TFDS data set {name}. Received: {list(found) or features}."
+            f"Expected the features image and label in the TFDS data set {name}. Received: {list(found) or features}. "
+            "Choose a data set of one label a picture."
         )
 
 
@@ -88,7 +95,7 @@ def _parser(features, skip_decoding):
 
 def _splits(builder, parse):
     """Train, validation and test, as far as there are any."""
-    found = {name: _records(builder.info.splits[name].filepaths) for name in builder.info.splits}
+    found = {name: _records(builder.info.splits[name].filepaths) for name in SPLITS if name in builder.info.splits}
     train, validation = found.get("train"), found.get("validation")
     test = found.get("test", validation)
     if test is validation:
@@ -104,10 +111,14 @@ def _records(paths):
     """Returns (path, offset, length) of each record."""
     records = []
     for path in map(str, paths):
+        size = Path(path).stat().st_size
         with open(path, "rb") as file:
-            while header := file.read(HEADER_BYTES):
+            while file.tell() < size:
+                header = file.read(HEADER_BYTES).ljust(HEADER_BYTES, b"\xff")  # of a cut header, no length at all
                 (length,) = struct.unpack("<Q4x", header)
                 records.append((path, file.tell(), length))
+                if file.tell() + length + FOOTER_BYTES > size:
+                    raise DataError(f"{path} is cut off in its record {len(records)}. Prepare the data set again.")
                 file.seek(length + FOOTER_BYTES, 1)
     return records
 

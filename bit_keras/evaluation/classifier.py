@@ -9,10 +9,11 @@ import keras
 import tensorflow as tf
 
 from bit_keras.errors import DataError, UserError
-from bit_keras.models.resnet_v2 import PIXELS
+from bit_keras.models.resnet_v2 import HEAD_LAYER, PIXELS
 from bit_keras.weights.loading import load
-from bit_keras.weights.run_config import read_run_config
+from bit_keras.weights.run_config import LABELS, read_run_config
 
+ABOUT = "bit_keras.json"  # asset of a SavedModel: {"image_size", "num_classes", "bit_keras"}
 DEFAULT_SIZE = 224  # pixels; what BiT was pre-trained at (paper, section 3.2)
 
 
@@ -43,7 +44,7 @@ class Classifier:
 
 def has_head(model):
     """Whether the BiT ends with its head."""
-    return any(layer.name == "head-conv2d" for layer in model.layers)
+    return any(layer.name == HEAD_LAYER for layer in model.layers)
 
 
 def takes_pixels(model):
@@ -74,7 +75,7 @@ def open_classifier(source, *, labels=None, image_size=None):
     return classifier
 
 
-def write_labels(class_names):
+def labels_text(class_names):
     """Returns the text of a `labels.txt`: one name a line.
 
     Raises:
@@ -90,7 +91,8 @@ def label_indices(classifier, class_names, source):
     """Returns the model's index for each of the data's `class_names`.
 
     Raises:
-        DataError: if the model does not know one of them; or, of a model without names, if the numbers differ.
+        DataError: if the model does not know one of them, or has two classes of that name; or, of a model without
+            names, if the numbers differ.
     """
     if classifier.class_names is None:
         if len(class_names) != classifier.num_classes:
@@ -105,6 +107,9 @@ def label_indices(classifier, class_names, source):
             f"The model does not know the labels {unknown[:10]} of {source}. It knows {len(classifier.class_names)}, "
             f"such as {list(classifier.class_names[:10])}. Rename or remove those classes."
         )
+    repeated = [name for name in class_names if classifier.class_names.count(name) > 1]
+    if repeated:
+        raise DataError(f"The model has several classes called {repeated[:10]}. Give names that differ with labels.")
     return [classifier.class_names.index(name) for name in class_names]
 
 
@@ -113,7 +118,7 @@ def _check(classifier):
     if classifier.class_names is not None and len(classifier.class_names) != classifier.num_classes:
         raise UserError(
             f"Expected {classifier.num_classes} class names, one for each output of the model. Received: "
-            f"{len(classifier.class_names)}."
+            f"{len(classifier.class_names)}, {list(classifier.class_names[:3])} and so on. Give others with labels."
         )
     if getattr(head, "activation", keras.activations.linear) is not keras.activations.linear:
         raise UserError(
@@ -126,21 +131,18 @@ def _read_labels(labels):
         if not Path(labels).is_file():
             raise UserError(f"There is no labels file {labels}. Expected a text file with one class name in each line.")
         try:
-            return tuple(Path(labels).read_text(encoding="utf-8").rstrip("\n").split("\n"))
+            # The -sig, because some editors begin files with a byte order mark.
+            return tuple(Path(labels).read_text(encoding="utf-8-sig").rstrip("\n").split("\n"))
         except UnicodeDecodeError as error:
             raise UserError(f"The labels file {labels} is not in UTF-8 ({error}). Save it as UTF-8.") from error
     return tuple(labels)
 
 
-def _labels_of(folder):
+def _labels_of(path):
     """The labels that lie in a run folder, in a SavedModel, or beside a weights file."""
-    if folder is None:
+    if path is None or not path.exists():
         return None
-    places = (
-        [folder / "labels.txt", folder / "assets" / "labels.txt"]
-        if folder.is_dir()
-        else [folder.with_name("labels.txt")]
-    )
+    places = [path / LABELS, path / "assets" / LABELS] if path.is_dir() else [path.with_name(LABELS)]
     found = next((place for place in places if place.is_file()), None)
     return _read_labels(found) if found else None
 
@@ -151,5 +153,5 @@ def _image_size_of(folder):
         return None
     if run := read_run_config(folder):
         return run["rule"]["crop"]
-    about = folder / "assets" / "bit_keras.json"
+    about = folder / "assets" / ABOUT
     return json.loads(about.read_text(encoding="utf-8"))["image_size"] if about.is_file() else None

@@ -9,9 +9,10 @@ from tqdm import tqdm
 from bit_keras.data.batches import evaluation_batches
 from bit_keras.data.examples import SPLITS
 from bit_keras.data.opening import open_data
+from bit_keras.data.telling import told
 from bit_keras.errors import DataError, UserError
 from bit_keras.evaluation.classifier import label_indices, open_classifier
-from bit_keras.weights.run_config import read_run_config
+from bit_keras.weights.run_config import SPLIT, read_run_config
 
 
 class Evaluator:
@@ -43,8 +44,9 @@ class Evaluator:
             leave=False,
         )
         sums = [0.0, 0.0, 0.0]
-        for batch in bar:
-            sums = [a + float(b) for a, b in zip(sums, self._batch_sums(*batch), strict=True)]
+        with told("Evaluate in smaller batches."):
+            for batch in bar:
+                sums = [a + float(b) for a, b in zip(sums, self._batch_sums(*batch), strict=True)]
         correct, loss, weight = sums
         return {"accuracy": correct / weight, "loss": loss / weight, "num_examples": int(weight)}
 
@@ -79,7 +81,8 @@ def evaluate(
         model: a `keras.Model`, a run folder, a SavedModel folder, an `.npz` file or a preset.
         data: as for `bit.finetune`.
         split: "train", "validation", "test" or "all". None takes the test pictures of a run on the data that it was
-            trained on, wherever that is now; the test split of data that has one of its own; all of any other folder.
+            trained on, wherever that is now; the test split of data that has splits of its own, or what comes nearest;
+            all of any other folder.
         labels: names of the model's classes or a file with them, where the model has none.
         image_size: side of the square that pictures are resized to; None takes the model's own, else 224.
         batch_size: pictures at a time; changes nothing but memory.
@@ -90,16 +93,25 @@ def evaluate(
         UserError: for a split that the data has not, or a headless model.
         DataError: for data that cannot be used, or a label that the model does not know.
     """
+    if batch_size < 1:
+        raise UserError(f"Expected `batch_size` of at least 1. Received: batch_size={batch_size}.")
+    if split not in (None, "all", *SPLITS):
+        raise UserError(f"Expected `split` among {[*SPLITS, 'all']}. Received: split={split!r}.")
     classifier = open_classifier(model, labels=labels, image_size=image_size)
     if not classifier.num_classes:
         raise UserError(f"{model} has no head, so there is nothing to evaluate. Fine-tune it first.")
     opened, is_own = _opened(model, data, seed, strict)
     indices = label_indices(classifier, opened.class_names, data)
     evaluator = Evaluator(classifier.call, tf.distribute.get_strategy())
-    split = split or ("test" if opened.is_split or is_own else "all")
+    split = split or (_furthest(opened) if opened.is_split or is_own else "all")
     options = {"crop": classifier.image_size, "batch_size": batch_size, "indices": indices}
     parts = [evaluator.measure(examples, **options) for examples in _chosen(opened, split)]
     return _merged(parts) | {"split": split, "num_skipped": len(opened.problems)}
+
+
+def _furthest(opened):
+    """Returns the split furthest from training that there is."""
+    return next(split for split in reversed(SPLITS) if split in opened.splits)
 
 
 def _merged(parts):
@@ -116,7 +128,7 @@ def _opened(model, data, seed, strict):
     opened = open_data(data, seed=run["seed"], strict=strict)
     if opened.fingerprint == run["fingerprint"]:
         return opened, True
-    table = Path(model) / "split.csv"
+    table = Path(model) / SPLIT
     if _same_data(run["data"], data) and table.is_file():
         return open_data(table, strict=strict), True  # pictures came or went: the run's own keep their split
     return (opened if seed is None else open_data(data, seed=seed, strict=strict)), False
@@ -129,8 +141,6 @@ def _same_data(first, second):
 def _chosen(opened, split):
     if split == "all":
         return list(opened.splits.values())
-    if split not in SPLITS:
-        raise UserError(f"Expected `split` among {[*SPLITS, 'all']}. Received: split={split!r}.")
     if split not in opened.splits:
-        raise DataError(f"{opened.name} has no {split} pictures. It has: {sorted(opened.splits)}.")
+        raise DataError(f"{opened.name} has no {split} pictures. Choose a split of it: {list(opened.splits)}.")
     return [opened.splits[split]]

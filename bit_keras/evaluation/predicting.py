@@ -1,14 +1,16 @@
 """From pictures to names."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 from tqdm import tqdm
 
 from bit_keras.data.checking import describe
-from bit_keras.data.pictures import PictureError, as_decodable, decode_picture
+from bit_keras.data.pictures import PictureError, read_picture
 from bit_keras.data.preprocessing import preprocess_eval
 from bit_keras.errors import DataError, UserError
 from bit_keras.evaluation.classifier import open_classifier
@@ -46,8 +48,8 @@ def predict(
 
     Args:
         model: a `keras.Model`, a run folder, a SavedModel folder, an `.npz` file or a preset.
-        images: one or a list of: the path of a picture; encoded bytes; a uint8 array (height, width, 3). A uint8 array
-            (number, height, width, 3) is a list.
+        images: one or a list of: the path of a picture; encoded bytes; a uint8 array (height, width, 3) or a Pillow
+            picture in RGB. A uint8 array (number, height, width, 3) is a list.
         labels: names of the model's classes or a file with them, where the model has none; else they are numbers.
         image_size: side of the square that pictures are resized to; None takes the model's own, else 224.
         top: how many classes to name.
@@ -99,8 +101,11 @@ def _read_batch(batch, size, broken):
 
 
 def _listed(images):
-    if isinstance(images, (str, Path, bytes)) or (isinstance(images, np.ndarray) and images.ndim == 3):
+    is_one = isinstance(images, (str, Path, bytes, bytearray, Image.Image))
+    if is_one or (isinstance(images, np.ndarray) and images.ndim in (2, 3)):
         return [images]
+    if not isinstance(images, Iterable):
+        raise DataError(f"Expected pictures: a path, bytes, an array or a list of these. Received: {images!r}.")
     return list(images)
 
 
@@ -115,15 +120,15 @@ def _batched(items, size):
 def _pixels(image):
     if isinstance(image, (str, Path)):
         image = Path(image).read_bytes()
-    if isinstance(image, bytes):
-        return decode_picture(as_decodable(image))
-    image = np.asarray(image)
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3:
+    if isinstance(image, (bytes, bytearray)):
+        return read_picture(bytes(image))[1]
+    array = np.asarray(image)  # of a Pillow picture too
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[-1] != 3:
         raise DataError(
-            f"Expected a path, encoded bytes or a uint8 array (height, width, 3). Received: an array {image.shape} of "
-            f"{image.dtype}."
+            "Expected a path, encoded bytes or a uint8 array (height, width, 3). Received: "
+            f"{type(image).__name__} that makes an array {array.shape} of {array.dtype}. Convert it to RGB, 8 bits."
         )
-    return tf.constant(image)
+    return tf.constant(array)
 
 
 def _prediction(source, probabilities, names, top):

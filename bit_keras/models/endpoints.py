@@ -5,6 +5,7 @@ import re
 import keras
 
 from bit_keras.errors import UserError
+from bit_keras.models.resnet_v2 import HEAD_LAYER
 
 
 def endpoint(model: keras.Model, name: str) -> keras.KerasTensor:
@@ -28,9 +29,14 @@ def pyramid(model: keras.Model) -> dict[str, keras.KerasTensor]:
 
     P1 is at half of the picture's height and width, P5 at a 32nd. `keras.Model(model.input, bit.pyramid(model))` gives
     them all.
+
+    Raises:
+        UserError: if the model is no BiT.
     """
-    root = next(layer for layer in model.layers if layer.name.startswith("root_block-") and layer.weights)
-    return {"P1": root.output} | {f"P{block + 1}": endpoint(model, f"block{block}") for block in range(1, 5)}
+    roots = [layer for layer in model.layers if layer.name.startswith("root_block-") and layer.weights]
+    if not roots:
+        raise UserError(f"Expected a BiT, with a layer root_block-... Received: the model {model.name}.")
+    return {"P1": roots[0].output} | {f"P{block + 1}": endpoint(model, f"block{block}") for block in range(1, 5)}
 
 
 def _endpoints(model):
@@ -38,7 +44,7 @@ def _endpoints(model):
     layers = {layer.name for layer in model.layers}
     units = sorted((name for name in layers if re.fullmatch(r"block\d-unit\d+", name)), key=_numbers)
     blocks = {unit.split("-")[0]: unit for unit in units}
-    places = {"root_block": "root_block", "features": "features", "head": "head-conv2d"} | blocks
+    places = {"root_block": "root_block", "features": "features", "head": HEAD_LAYER} | blocks
     return {name: layer for name, layer in places.items() if layer in layers} | {unit: unit for unit in units}
 
 

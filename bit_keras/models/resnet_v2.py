@@ -24,6 +24,7 @@ LAST = "channels_last"  # whatever Keras is set to: the kernels of the published
 POOLS = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D, None: None}
 
 PIXELS = "pixels"  # name of the layer that tells a graph for 0..255 from one for [-1, 1]
+HEAD_LAYER = "head-conv2d"
 
 
 def build(
@@ -62,7 +63,8 @@ def build(
         classifier_activation: of the head, for instance "softmax"; None for logits.
 
     Raises:
-        UserError: for an unknown variant, normalization or pooling, or a negative `num_classes`.
+        UserError: for an unknown variant, normalization or pooling, another `num_classes` than a whole number from 0,
+            or an `input_shape` that does not end with 3.
     """
     architecture = Architecture(Variant.parse(variant), num_classes, normalization, weight_standardization)
     if pooling not in POOLS:
@@ -134,7 +136,7 @@ def apply_head(make, x, pooling, activation):
             kernel_initializer="zeros",
             activation=activation,
             dtype=precision,
-            name="head-conv2d",
+            name=HEAD_LAYER,
         )(x)
     return x
 
@@ -191,4 +193,7 @@ def _global_policy():
 def _input(input_tensor, input_shape):
     if input_tensor is not None:
         return input_tensor
-    return keras.Input(tuple(input_shape or (None, None, 3)), name="pictures")
+    shape = tuple(input_shape) if isinstance(input_shape, Sequence) else input_shape
+    if shape is not None and (not isinstance(shape, tuple) or len(shape) != 3 or shape[-1] != 3):
+        raise UserError(f"Expected `input_shape` (height, width, 3). Received: input_shape={input_shape!r}.")
+    return keras.Input(shape or (None, None, 3), name="pictures")

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal
 
 from bit_keras.errors import UserError
@@ -28,7 +29,7 @@ class Variant:
         object.__setattr__(self, "units", tuple(self.units))
         if len(self.units) != 4 or any(not isinstance(count, int) or count < 1 for count in self.units):
             raise UserError(f"Expected `units` of four blocks, each at least 1. Received: units={self.units}.")
-        if self.width <= 0 or self.width * 2 % 1:
+        if not isinstance(self.width, (int, float)) or self.width <= 0 or self.width * 2 % 1:
             raise UserError(
                 f"Expected `width` as a multiple of 0.5 (32 groups must divide the channels). "
                 f"Received: width={self.width!r}."
@@ -74,8 +75,10 @@ class Architecture:
     weight_standardization: bool = True
 
     def __post_init__(self):
-        if self.num_classes < 0:
-            raise UserError(f"Expected `num_classes` of at least 0. Received: num_classes={self.num_classes}.")
+        if not isinstance(self.num_classes, Integral) or self.num_classes < 0:
+            raise UserError(
+                f"Expected `num_classes` as a whole number of at least 0. Received: num_classes={self.num_classes!r}."
+            )
         if self.normalization not in ("group", "batch"):
             raise UserError(
                 f"Expected `normalization` 'group' or 'batch'. Received: normalization={self.normalization!r}."

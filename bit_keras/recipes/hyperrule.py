@@ -13,11 +13,15 @@ is arXiv 1912.11370v3, section 3.3 and appendix.
 """
 
 import math
+import operator
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 from bit_keras.errors import UserError
 
+SOURCES = ("code", "paper")
 DECAY = 0.1  # factor of the rate at each boundary; both sources
 SMALL_PICTURE = 96 * 96  # pixels; pictures with fewer are enlarged less; both sources
 
@@ -34,8 +38,8 @@ class Regime(NamedTuple):
 
 REGIMES = (
     Regime(20_000, 500, {"code": 100, "paper": 0}, {"code": (200, 300, 400), "paper": (150, 300, 450)}, 0.0),
-    Regime(500_000, 10_000, {"code": 500, "paper": 0}, dict.fromkeys(("code", "paper"), (3000, 6000, 9000)), 0.1),
-    Regime(math.inf, 20_000, {"code": 500, "paper": 0}, dict.fromkeys(("code", "paper"), (6000, 12000, 18000)), 0.1),
+    Regime(500_000, 10_000, {"code": 500, "paper": 0}, dict.fromkeys(SOURCES, (3000, 6000, 9000)), 0.1),
+    Regime(math.inf, 20_000, {"code": 500, "paper": 0}, dict.fromkeys(SOURCES, (6000, 12000, 18000)), 0.1),
 )
 
 
@@ -50,7 +54,7 @@ class HyperRule:
         num_examples: pictures in the training set, at least 1.
         image_size: (height, width) of the pictures in pixels, before any resizing.
         source: "code" or "paper" (see the module).
-        variant: the model's variant, for instance "R50x1"; the paper's rule needs it, the code's ignores it.
+        variant: the model's variant, "R50x1" or a `Variant`; the paper's rule needs it, the code's ignores it.
         steps: optimizer steps.
         warmup_steps: steps over which the rate rises linearly from 0; fewer than `steps`.
         boundaries: steps after which the rate is a tenth of what it was; rising.
@@ -81,12 +85,11 @@ class HyperRule:
     flip: bool = None  # type: ignore[assignment]
 
     def __post_init__(self):
-        object.__setattr__(self, "image_size", tuple(self.image_size))
+        _normalize(self)
         _check_subject(self)
         for name, value in _settings(self).items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
-        object.__setattr__(self, "boundaries", tuple(self.boundaries))
         _check_settings(self)
 
     def learning_rate(self, step):
@@ -110,9 +113,9 @@ class HyperRule:
         A new number of `steps` moves the warm-up and the boundaries in proportion, unless they are given too.
         """
         changes = {name: value for name, value in changes.items() if value is not None}
-        unknown = sorted(changes.keys() - _SETTINGS)
+        unknown = sorted(changes.keys() - SETTINGS)
         if unknown:
-            raise UserError(f"Expected settings among {sorted(_SETTINGS)}. Received: {unknown}.")
+            raise UserError(f"Expected settings among {sorted(SETTINGS)}. Received: {unknown}.")
         if "steps" in changes:
             share = changes["steps"] / self.steps
             changes.setdefault("warmup_steps", round(self.warmup_steps * share))
@@ -122,12 +125,32 @@ class HyperRule:
     def departures(self):
         """Returns {setting: (this value, the rule's own value)} for each setting that is not the rule's own."""
         own = HyperRule(self.num_examples, self.image_size, self.source, self.variant)
-        pairs = {name: (getattr(self, name), getattr(own, name)) for name in sorted(_SETTINGS)}
+        pairs = {name: (getattr(self, name), getattr(own, name)) for name in sorted(SETTINGS)}
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
 _SUBJECT = ("num_examples", "image_size", "source", "variant")
-_SETTINGS = {field.name for field in fields(HyperRule)} - set(_SUBJECT)
+SETTINGS = {field.name for field in fields(HyperRule)} - set(_SUBJECT)
+
+
+# What values are turned into, so that NumPy's numbers, lists and a `Variant` are taken and anything else is told.
+_KINDS: dict[str, tuple[Callable, tuple[str, ...]]] = {
+    "a whole number": (operator.index, ("num_examples", "steps", "warmup_steps", "batch_size", "resize", "crop")),
+    "whole numbers": (lambda values: tuple(map(operator.index, values)), ("image_size", "boundaries")),
+    "a number": (float, ("base_learning_rate", "mixup_alpha")),
+    "a name": (str, ("source", "variant")),
+    "True or False": (bool, ("flip",)),
+}
+
+
+def _normalize(rule):
+    for kind, (convert, names) in _KINDS.items():
+        for name in names:
+            value = getattr(rule, name)
+            try:
+                object.__setattr__(rule, name, value if value is None else convert(value))
+            except (TypeError, ValueError) as error:
+                raise UserError(f"Expected `{name}` as {kind}. Received: {name}={value!r}.") from error
 
 
 def _settings(rule):
@@ -157,13 +180,15 @@ def _sizes(rule):
 
 
 def _check_subject(rule):
-    if rule.source not in ("code", "paper"):
+    if rule.source not in SOURCES:
         raise UserError(f"Expected `source` 'code' or 'paper'. Received: source={rule.source!r}.")
     if rule.source == "paper" and rule.variant is None:
         raise UserError(
             "Expected `variant`, for instance 'R50x1', with source='paper': the paper's picture size depends on it. "
             "Received: variant=None."
         )
+    if rule.variant is not None and not re.fullmatch(r"R\d+(-\d+)*x\d+(\.\d+)?", rule.variant):
+        raise UserError(f"Expected a variant such as 'R50x1'. Received: variant={rule.variant!r}.")
     if rule.num_examples < 1:
         raise UserError(f"Expected at least 1 training example. Received: num_examples={rule.num_examples}.")
     if len(rule.image_size) != 2 or min(rule.image_size) < 1:
@@ -171,9 +196,7 @@ def _check_subject(rule):
 
 
 def _check_settings(rule):
-    whole = (rule.steps, rule.warmup_steps, *rule.boundaries, rule.batch_size, rule.resize, rule.crop)
     checks = {
-        "whole numbers of steps, pictures and pixels": all(isinstance(number, int) for number in whole),
         "`steps` of at least 1": rule.steps >= 1,
         "`warmup_steps` from 0 to under `steps`": 0 <= rule.warmup_steps < rule.steps,
         "`boundaries` that rise": list(rule.boundaries) == sorted(rule.boundaries),
@@ -184,5 +207,5 @@ def _check_settings(rule):
     }
     for expected, holds in checks.items():
         if not holds:
-            settings = {name: getattr(rule, name) for name in sorted(_SETTINGS)}
+            settings = {name: getattr(rule, name) for name in sorted(SETTINGS)}
             raise UserError(f"Expected {expected}. Received: {settings}.")

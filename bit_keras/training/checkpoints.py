@@ -25,7 +25,12 @@ def save(folder, model, optimizer):
     state = ((name, variable.numpy()) for name, variable in _state(model, optimizer).items())
     write_npz(Path(folder) / f"{step:08d}.npz", [("step", np.float64(step)), *state])
     for path in _newest_first(folder)[KEPT:]:
-        path.unlink()
+        path.unlink(missing_ok=True)
+
+
+def exist(folder):
+    """Whether there are snapshots."""
+    return bool(_newest_first(folder))
 
 
 def restore(folder, model, optimizer):

@@ -1,6 +1,7 @@
 """`finetune`: from pictures to a served classifier."""
 
 import json
+import math
 import os
 import shutil
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TypedDict, Unpack
 import keras
 
 from bit_keras.data.batches import training_batches
+from bit_keras.errors import RunError
 from bit_keras.evaluation.evaluating import Evaluator
 from bit_keras.exporting.saved_model import export
 from bit_keras.files import write_json
@@ -21,13 +23,15 @@ from bit_keras.training.session import Settings, prepare
 from bit_keras.weights.loading import load
 from bit_keras.weights.npz import save_weights
 
-SAVES, EVALUATIONS = 20, 5  # in a run, unless the user says otherwise
-EVALUATION_BATCH = 64  # pictures on a replica at a time
+SAVES, EVALUATIONS = 20, 5  # in a run, unless the user says otherwise; chosen so that little is lost
+EVALUATION_BATCH = 64  # pictures on a replica at a time, or what it trains on at a time if that is less
 
 
 class Overrides(TypedDict, total=False):
     """The settings of the HyperRule that a call may change by name; see `HyperRule`."""
 
+    warmup_steps: int | None
+    boundaries: tuple[int, ...] | None
     resize: int | None
     crop: int | None
     batch_size: int | None
@@ -65,7 +69,7 @@ def finetune(
     *,
     model,
     workdir,
-    rule: HyperRule | None = None,
+    rule: HyperRule | str | None = None,
     seed: int = 0,
     strategy="auto",
     precision: str = "float32",
@@ -87,9 +91,10 @@ def finetune(
         model: a preset, a path (`.npz`, SavedModel, run folder), a variant such as "R50x1" for random weights, or a
             `keras.Model`, which is not changed itself.
         workdir: the run folder: new, or one to go on with.
-        rule: a `HyperRule`; None makes one from the training pictures' number and median size.
+        rule: a `HyperRule`; or "code" or "paper", whose rule to make from the training pictures' number and median
+            size. None is "code".
         seed: of the split, the order, the augmentation and random weights.
-        strategy: "auto", "one", "mirrored", "mirrored:N" or a `tf.distribute.Strategy`.
+        strategy: "auto", "one", "mirrored", "mirrored:N" or a `tf.distribute.Strategy` of one machine.
         precision: "float32" or "mixed_bfloat16".
         micro_batches: equal parts that each device's batch is computed in; None for the smallest power of two whose
             activations fit half the free memory.
@@ -97,13 +102,13 @@ def finetune(
         resume: whether a run in `workdir` may go on.
         save_every: steps between snapshots; None for a twentieth of the run.
         eval_every: steps between looks at the validation pictures; None for a fifth of the run.
-        **overrides: `resize`, `crop`, `batch_size`, `steps`, `base_learning_rate`, `flip` or `mixup_alpha` where they
-            should depart from the rule; the plan says so.
+        **overrides: settings of the `HyperRule` where they should depart from it; the plan says so.
 
     Raises:
         DataError: for data that cannot be used; `BrokenPicturesError` for broken pictures if `strict`.
         WeightsError: for a model that cannot be read.
-        RunError: for a folder that holds another run, a frozen backbone, or a loss that is no longer finite.
+        RunError: for a folder that holds another run or in which another process works, a frozen backbone, or a loss
+            that is no longer finite.
         SaveError: if something cannot be written; the last snapshot stays.
         UserError: for a setting outside its range.
     """
@@ -125,11 +130,16 @@ def finetune(
         )
     )
     print(session.plan)
-    return execute(session, save_every=save_every, eval_every=eval_every)
+    return execute(session)
 
 
-def execute(session, *, save_every=None, eval_every=None):
+def execute(session):
     """Carries out a prepared `Session` and returns the `Run`."""
+    with session.folder.locked():
+        return _execute(session)
+
+
+def _execute(session):
     folder = session.folder
     if folder.result.is_file():
         print(f"The run in {folder.path} has ended already; nothing is left to do.")
@@ -137,13 +147,13 @@ def execute(session, *, save_every=None, eval_every=None):
     folder.begin(session.config, session.data)
     log = MetricsLog(folder.metrics, session.start)
     evaluator = Evaluator(session.step.model, session.step.strategy)
-    _train(session, evaluator, log, save_every, eval_every)
+    _train(session, evaluator, log)
     metrics = _finish(session, evaluator, log)
     return _run(session, session.step.model, metrics)
 
 
-def _train(session, evaluator, log, save_every, eval_every):
-    step, rule = session.step, session.rule
+def _train(session, evaluator, log):
+    step, rule, settings = session.step, session.rule, session.settings
     batches = training_batches(
         session.data.splits["train"],
         rule,
@@ -165,8 +175,8 @@ def _train(session, evaluator, log, save_every, eval_every):
         rule=rule,
         start=session.start,
         pauses=[
-            (eval_every or max(1, rule.steps // EVALUATIONS), look),
-            (save_every or max(1, rule.steps // SAVES), save),
+            (settings.eval_every or max(1, rule.steps // EVALUATIONS), look),
+            (settings.save_every or max(1, rule.steps // SAVES), save),
         ],
         log=log,
         save=save,
@@ -194,12 +204,18 @@ def _finish(session, evaluator, log):
 
 
 def _measure(session, evaluator, split):
-    return evaluator.measure(
+    metrics = evaluator.measure(
         session.data.splits[split],
         crop=session.rule.crop,
-        batch_size=EVALUATION_BATCH * session.step.strategy.num_replicas_in_sync,
+        batch_size=min(EVALUATION_BATCH, session.plan.part) * session.step.strategy.num_replicas_in_sync,
         title=split,
     )
+    if not math.isfinite(metrics["loss"]):  # the training's loss was finite, but nothing has looked at the last update
+        raise RunError(
+            f"The loss of the {split} pictures is {metrics['loss']}, so the weights are lost. Lower base_learning_rate "
+            "and start a new run."
+        )
+    return metrics
 
 
 def _final_metrics(entries, steps):

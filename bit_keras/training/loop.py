@@ -6,11 +6,12 @@ import threading
 import time
 
 import numpy as np
-import tensorflow as tf
 from tqdm import tqdm
 
-from bit_keras.errors import DataError, RunError
+from bit_keras.data.telling import told
+from bit_keras.errors import RunError
 
+MORE_PARTS = "Run it again with twice the micro_batches."
 CALL_SECONDS = 1.0  # how long a call into the graph should take, so that the bar moves and Ctrl-C is heard
 MAX_CALL_STEPS = 50
 
@@ -36,32 +37,19 @@ def train(step_function, iterator, *, rule, start, pauses, log, save):
     with bar, _interrupts() as interrupted:
         while step < rule.steps:
             count = min(pace.steps, min(_next(step, interval, rule.steps) for interval, _ in pauses) - step)
-            with _told():
+            with told(MORE_PARTS):
                 losses = pace.timed(step_function.run, iterator, np.int32(count)).numpy()
             _check_finite(losses, step)
             log.add(_entries(losses, step, rule))
             step += count
             bar.update(count)
             bar.set_postfix_str(f"loss {losses[-1]:.3f}, {pace.rate * step_function.batch_size:.1f} pictures/s")
-            if interrupted.is_set():
-                save()
-                raise KeyboardInterrupt
             for interval, function in pauses:
                 if step % interval == 0 or step == rule.steps:
                     function(step)
-
-
-@contextlib.contextmanager
-def _told():
-    """Says in words what can happen to a step that is no fault of the program."""
-    try:
-        yield
-    except tf.errors.NotFoundError as error:
-        # Around the line with the path, TensorFlow tells where in the graph it was read.
-        path = next((line for line in error.message.splitlines() if line.endswith("No such file or directory")), "")
-        raise DataError(f"A picture has gone since the run began: {path}. Put it back and go on.") from error
-    except tf.errors.ResourceExhaustedError as error:
-        raise RunError("The memory did not suffice for a step. Run it again with twice the micro_batches.") from error
+            if interrupted.is_set():  # after the pauses: none of this step's comes again
+                save()
+                raise KeyboardInterrupt
 
 
 class _Pace:
@@ -98,8 +86,8 @@ def _check_finite(losses, step):
     bad = np.flatnonzero(~np.isfinite(losses))
     if bad.size:
         raise RunError(
-            f"The loss is {losses[bad[0]]} at step {step + bad[0] + 1}, so the weights are lost; the last snapshot is "
-            "not. Lower base_learning_rate, or look for broken labels, and start a new run."
+            f"The loss is {losses[bad[0]]} at step {step + bad[0] + 1}, so the weights are lost. Lower "
+            "base_learning_rate, or look for broken labels, and start a new run."
         )
 
 

@@ -1,9 +1,10 @@
 """How much memory a step needs, and how many micro-batches make it fit."""
 
 import math
-import shutil
+import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import keras
 import psutil
@@ -11,7 +12,9 @@ import tensorflow as tf
 
 from bit_keras.models.resnet_v2 import build
 
-SHARE = 0.5  # of the free memory that activations may take; gradients, velocities and workspace need the rest
+# Of the free memory that activations may take; gradients, velocities and workspace need the rest. Chosen, not measured.
+SHARE = 0.5
+CGROUP = Path("/sys/fs/cgroup")  # where Linux tells the limits of a container
 
 
 def activation_bytes(architecture, *, crop, dtype):
@@ -21,12 +24,31 @@ def activation_bytes(architecture, *, crop, dtype):
         return thread.submit(_sum_of_outputs, architecture, crop, dtype).result()
 
 
-def free_bytes():
-    """Returns the free memory of the device that computes: of the first GPU, or of the machine."""
-    if tf.config.list_physical_devices("GPU") and shutil.which("nvidia-smi"):
-        query = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits", "--id=0"]
-        return int(subprocess.run(query, capture_output=True, text=True, check=True).stdout) * 2**20
-    return psutil.virtual_memory().available
+def free_bytes(replicas):
+    """Returns the free memory of a replica: of its GPU, or its share of the machine's, which logical CPUs divide."""
+    if not tf.config.list_physical_devices("GPU"):
+        return _machine_bytes() // replicas
+    try:
+        return _gpu_bytes()
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return _machine_bytes()  # no nvidia-smi, or it does not tell
+
+
+def _gpu_bytes():
+    first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+    query = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits", f"--id={first}"]
+    return int(subprocess.run(query, capture_output=True, text=True, check=True).stdout) * 2**20
+
+
+def _machine_bytes():
+    """The machine's, or the container's if that has less."""
+    free = psutil.virtual_memory().available
+    try:
+        limit, used = (int((CGROUP / f"memory.{name}").read_text()) for name in ("max", "current"))
+        cached = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())["inactive_file"]
+    except (OSError, ValueError, KeyError):
+        return free  # not in a container, or one without a limit
+    return min(free, limit - used + int(cached))
 
 
 def default_micro_batches(picture_bytes, *, replica_batch, free):

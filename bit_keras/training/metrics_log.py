@@ -8,7 +8,7 @@ from bit_keras.files import write_text
 
 
 class MetricsLog:
-    """Appends to the file at `path`; entries from `step` on, which a killed run left, are removed first."""
+    """Appends to the file at `path`; entries after `step`, which a killed run left, are removed first."""
 
     def __init__(self, path, step):
         self.path = Path(path)

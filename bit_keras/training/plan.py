@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from bit_keras.data.telling import told
 from bit_keras.recipes.hyperrule import HyperRule
+from bit_keras.training.loop import MORE_PARTS
 
 LISTED = 12  # class names that the plan shows
 
@@ -19,6 +21,7 @@ class Plan:
         class_names: all of them.
         counts: {split: examples}.
         num_skipped: pictures that cannot be read and are left out.
+        image_size: median (height, width) of the training pictures in pixels.
         model: the model's name and precision.
         rule: the settings.
         backbone: (trainable parameters, all parameters) before the head.
@@ -35,6 +38,7 @@ class Plan:
     class_names: tuple[str, ...]
     counts: dict[str, int]
     num_skipped: int
+    image_size: tuple[int, int]
     model: str
     rule: HyperRule
     backbone: tuple[int, int]
@@ -78,7 +82,7 @@ class Plan:
 
     def _data(self):
         counts = ", ".join(f"{count:,} {split}" for split, count in self.counts.items())
-        height, width = self.rule.image_size
+        height, width = self.image_size
         skipped = f"; {self.num_skipped} broken, left out" if self.num_skipped else ""
         return f"{self.data}: {counts} pictures, median {height} x {width} px{skipped}"
 
@@ -92,9 +96,10 @@ class Plan:
 
     def _steps(self):
         resumed = f", {self.start:,} done" if self.start else ""
+        decays = ", ".join(f"{boundary:,}" for boundary in self.rule.boundaries)
         return (
             f"{self.rule.steps:,}{resumed}; rate {self.rule.base_learning_rate:g}, warm-up {self.rule.warmup_steps:,}, "
-            f"a tenth after {', '.join(f'{b:,}' for b in self.rule.boundaries)}"
+            f"{f'a tenth after {decays}' if decays else 'no decay'}"
         )
 
     def _augmentation(self):
@@ -121,10 +126,11 @@ def timed_step(step, rule):
     images = tf.zeros((part, rule.crop, rule.crop, 3))
     labels = tf.one_hot(tf.zeros([part], tf.int64), step.model.output_shape[-1])
     kept = [(variable, variable.numpy()) for variable in step.model.non_trainable_variables]
-    step.gradients(images, labels)  # builds the graph
-    begin = time.perf_counter()
-    step.gradients(images, labels)[0].numpy()
-    seconds = time.perf_counter() - begin
+    with told(MORE_PARTS):
+        step.gradients(images, labels)  # builds the graph
+        begin = time.perf_counter()
+        step.gradients(images, labels)[0].numpy()
+        seconds = time.perf_counter() - begin
     for variable, value in kept:
         variable.assign(value)
     shared = 1 if tf.config.list_physical_devices("GPU") else replicas

@@ -7,17 +7,21 @@ weights.npz     the weights at the end                 saved_model/    their exp
 result.json     the metrics at the end
 """
 
+import contextlib
 import json
 from pathlib import Path
 
-from bit_keras.data.table import write_csv
-from bit_keras.errors import RunError
-from bit_keras.evaluation.classifier import write_labels
-from bit_keras.files import write_json, write_text
-from bit_keras.weights.run_config import NAME, read_run_config
+from filelock import FileLock, Timeout
 
-# What may differ when a run goes on: where it computes, and with what.
-FREE = ("versions", "num_replicas", "micro_batches")
+from bit_keras.data.table import write_csv
+from bit_keras.errors import RunError, SaveError
+from bit_keras.evaluation.classifier import labels_text
+from bit_keras.files import write_json, write_text
+from bit_keras.weights.run_config import CONFIG, LABELS, SPLIT, WEIGHTS, read_run_config
+
+# What may differ when a run goes on: where it computes, with what, and where its pictures are; the fingerprint and the
+# digest of the weights tell whether they are the same.
+FREE = ("versions", "num_replicas", "micro_batches", "data")
 
 
 class RunFolder:
@@ -25,13 +29,13 @@ class RunFolder:
 
     def __init__(self, path):
         self.path = Path(path)
-        self.config = self.path / NAME
+        self.config = self.path / CONFIG
         self.metrics = self.path / "metrics.jsonl"
-        self.labels = self.path / "labels.txt"
-        self.split = self.path / "split.csv"
+        self.labels = self.path / LABELS
+        self.split = self.path / SPLIT
         self.problems = self.path / "problems.json"
         self.checkpoints = self.path / "checkpoints"
-        self.weights = self.path / "weights.npz"
+        self.weights = self.path / WEIGHTS
         self.export = self.path / "saved_model"
         self.result = self.path / "result.json"
 
@@ -49,13 +53,11 @@ class RunFolder:
             raise RunError(f"{self.path} is not empty and holds no run. Choose a new folder.")
         return None
 
-    def check(self, config, *, resume):
-        """Raises a `RunError` unless the folder is new, or `resume` is set and its run has the same configuration."""
+    def check(self, config):
+        """Raises a `RunError` unless the folder is new or its run has the same configuration."""
         stored = self.stored_config()
         if stored is None:
             return
-        if not resume:
-            raise RunError(f"{self.path} holds a run already. Choose a new folder, or allow it to be resumed.")
         differences = _differences(stored, json.loads(json.dumps(config)))
         if differences:
             raise RunError(
@@ -63,18 +65,45 @@ class RunFolder:
                 "give the settings of that run."
             )
 
+    @contextlib.contextmanager
+    def locked(self):
+        """Keeps other processes out; the lock goes with the process, however that ends.
+
+        Raises:
+            RunError: if one is in already.
+            SaveError: if the folder cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.path / ".lock", timeout=0)
+            lock.acquire()
+        except Timeout as error:
+            raise RunError(f"Another process works in {self.path}. Wait for it, or choose another folder.") from error
+        except OSError as error:
+            raise SaveError(f"Could not write {self.path}: {error.strerror}. Choose a place that can.") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
     def begin(self, config, data):
-        """Writes what is known before the first step."""
-        write_text(self.labels, write_labels(data.class_names))
+        """Writes what is known before the first step; the configuration first, by which the folder is known as a run's.
+
+        Raises:
+            SaveError: if that cannot be done.
+        """
+        write_json(self.config, config)
+        write_text(self.labels, labels_text(data.class_names))
         if data.table:
             write_csv(self.split, [(str(Path(path).resolve()), label, split) for path, label, split in data.table])
         if data.problems:
             write_json(self.problems, data.problems)
-        write_json(self.config, config)
 
 
 def _differences(stored, config):
-    keys = [key for key in sorted({*stored, *config}) if key not in FREE]
+    # A digest says more than the name under which the weights were found.
+    free = (*FREE, "model") if config.get("weights") else FREE
+    keys = [key for key in sorted({*stored, *config}) if key not in free]
     return [
         f"{key} is {_short(stored.get(key))} there and {_short(config.get(key))} here"
         for key in keys

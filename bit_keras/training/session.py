@@ -2,31 +2,27 @@
 
 import dataclasses
 import math
-import re
 from dataclasses import dataclass, field
+from numbers import Integral
+from os import PathLike
 from pathlib import Path
 from typing import Any
-
-import keras
-import tensorflow as tf
 
 from bit_keras.data.examples import Data
 from bit_keras.data.opening import open_data
 from bit_keras.errors import DataError, RunError, UserError
-from bit_keras.evaluation.classifier import takes_pixels
 from bit_keras.exporting.saved_model import versions
-from bit_keras.models.resnet_v2 import build
-from bit_keras.models.variant import Architecture, Variant
+from bit_keras.models.resnet_v2 import HEAD_LAYER
 from bit_keras.optimizers import Schedule
-from bit_keras.recipes.hyperrule import HyperRule
+from bit_keras.recipes.hyperrule import SETTINGS, SOURCES, HyperRule
 from bit_keras.training import checkpoints
 from bit_keras.training.memory import activation_bytes, default_micro_batches, free_bytes
 from bit_keras.training.plan import Plan, timed_step
 from bit_keras.training.run_folder import RunFolder
-from bit_keras.training.step import ReducedMomentum, TrainStep
+from bit_keras.training.starting_model import find_model, model_name, starting_model, stored_model, weights_digest
+from bit_keras.training.step import ReducedMomentum, TrainStep, check_batch
 from bit_keras.training.strategies import make_strategy
-from bit_keras.weights.assigning import arrays_of, digest, freeze_alike
-from bit_keras.weights.loading import load, load_arrays, read_arrays, weights_path
+from bit_keras.weights.assigning import arrays_of
 from bit_keras.weights.names import architecture_of
 
 MOMENTUM = 0.9  # paper, section 3.3; bit_hyperrule.py's users
@@ -35,13 +31,12 @@ PRECISIONS = ("float32", "mixed_bfloat16")
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user asked of a run: the arguments of `finetune`, and whose rule to make if `rule` is None."""
+    """What the user asked of a run: the arguments of `finetune`."""
 
     data: Any
     model: Any
     workdir: str
-    rule: HyperRule | None = None
-    rule_source: str = "code"
+    rule: HyperRule | str | None = None
     seed: int = 0
     strategy: Any = "auto"
     precision: str = "float32"
@@ -57,6 +52,7 @@ class Settings:
 class Session:
     """A run that is ready to begin, or to go on."""
 
+    settings: Settings
     data: Data
     rule: HyperRule
     step: TrainStep
@@ -74,135 +70,110 @@ def prepare(settings):
     """
     _check(settings)
     strategy = make_strategy(settings.strategy)
+    check_batch(_batch_size(settings), strategy.num_replicas_in_sync, settings.micro_batches or 1)
     folder = RunFolder(settings.workdir)
     stored = folder.stored_config()
-    _find_model(settings)
+    if stored and not settings.resume:
+        raise RunError(f"{folder.path} holds a run already. Choose a new folder, or allow it to be resumed.")
+    find_model(settings.model)
     data = open_data(settings.data, seed=settings.seed, strict=settings.strict)
     if "train" not in data.splits:
-        raise DataError(f"{data.name} has no pictures for training.")
+        raise DataError(f"{data.name} has no pictures for training. Add some, or choose other data.")
+    free = free_bytes(strategy.num_replicas_in_sync)  # before the model takes its part
     with strategy.scope():
-        model = _model(settings, len(data.class_names), stored)
+        model = _model(settings, len(data.class_names), stored, folder)
         architecture = architecture_of({n: a.shape for n, a in arrays_of(model).items()}, "the model")
         rule = _rule(settings, data, architecture.variant)
         optimizer = ReducedMomentum(Schedule(rule), MOMENTUM)
     _refuse_frozen(model)
-    memory = _Memory.measured(architecture, rule, strategy, settings.precision)
-    micro_batches = settings.micro_batches or (stored or {}).get("micro_batches") or memory.micro_batches
+    picture = activation_bytes(architecture, crop=rule.crop, dtype=settings.precision)
+    micro_batches = _micro_batches(settings, stored, picture, rule.batch_size // strategy.num_replicas_in_sync, free)
     step = TrainStep(model, optimizer, strategy, batch_size=rule.batch_size, micro_batches=micro_batches)
     config = _config(settings, data, rule, architecture, step)
-    folder.check(config, resume=settings.resume)
-    start = checkpoints.restore(folder.checkpoints, model, optimizer) if stored else 0
-    return Session(
-        data, rule, step, folder, config, start, _plan(settings, data, rule, architecture, step, memory, start)
-    )
+    folder.check(config)
+    start = _start(folder, stored, rule, model, optimizer)
+    plan = _plan(settings, data, rule, architecture, step, picture, free, start)
+    return Session(settings, data, rule, step, folder, config, start, plan)
 
 
-@dataclass(frozen=True)
-class _Memory:
-    """What a picture needs, what a replica has, and the micro-batches that follow."""
-
-    picture_bytes: int
-    free_bytes: int
-    micro_batches: int
-
-    @classmethod
-    def measured(cls, architecture, rule, strategy, precision):
-        replicas = strategy.num_replicas_in_sync
-        picture = activation_bytes(architecture, crop=rule.crop, dtype=precision)
-        # Logical CPUs share the machine's memory; GPUs have their own.
-        free = free_bytes() // (1 if tf.config.list_physical_devices("GPU") else replicas)
-        part = max(1, rule.batch_size // replicas)
-        return cls(picture, free, default_micro_batches(picture, replica_batch=part, free=free))
+def _start(folder, stored, rule, model, optimizer):
+    """Returns how many steps are done, with their weights in `model`."""
+    if folder.result.is_file():
+        return rule.steps
+    return checkpoints.restore(folder.checkpoints, model, optimizer) if stored else 0
 
 
-def _plan(settings, data, rule, architecture, step, memory, start):
+def _micro_batches(settings, stored, picture, replica_batch, free):
+    """Returns what was asked for; else what the run has had so far, if it divides the batch; else what memory needs."""
+    had = (stored or {}).get("micro_batches", 0)
+    if settings.micro_batches:
+        return settings.micro_batches
+    if had and replica_batch % had == 0:
+        return had
+    return default_micro_batches(picture, replica_batch=replica_batch, free=free)
+
+
+def _plan(settings, data, rule, architecture, step, picture, free, start):
     return Plan(
         data=data.name,
         class_names=data.class_names,
         counts={split: len(examples) for split, examples in data.splits.items()},
         num_skipped=len(data.problems),
-        model=f"BiT-{architecture.variant} from {_model_name(settings.model)}, {settings.precision}",
+        image_size=data.image_size,
+        model=f"BiT-{architecture.variant} from {model_name(settings.model)}, {settings.precision}",
         rule=rule,
         backbone=_backbone_parameters(step.model),
-        head=_count(step.model.get_layer("head-conv2d").trainable_variables),
+        head=_count(step.model.get_layer(HEAD_LAYER).trainable_variables),
         num_replicas=step.strategy.num_replicas_in_sync,
         micro_batches=step.micro_batches,
-        picture_bytes=memory.picture_bytes,
-        free_bytes=memory.free_bytes,
+        picture_bytes=picture,
+        free_bytes=free,
         step_seconds=timed_step(step, rule),
         start=start,
     )
 
 
 def _check(settings):
+    """All that can be told before anything is read."""
     if settings.precision not in PRECISIONS:
         raise UserError(f"Expected `precision` among {PRECISIONS}. Received: precision={settings.precision!r}.")
-    if settings.seed < 0:
-        raise UserError(f"Expected `seed` of at least 0. Received: seed={settings.seed}.")
+    if not isinstance(settings.workdir, (str, PathLike)):
+        raise UserError(f"Expected `workdir`, a path. Received: workdir={settings.workdir!r}.")
+    if settings.rule not in (None, *SOURCES) and not isinstance(settings.rule, HyperRule):
+        raise UserError(f"Expected `rule` as a HyperRule, 'code', 'paper' or None. Received: rule={settings.rule!r}.")
+    _check_whole("seed", settings.seed, 0)
     for name in ("micro_batches", "save_every", "eval_every"):
-        value = getattr(settings, name)
-        if value is not None and value < 1:
-            raise UserError(f"Expected `{name}` of at least 1. Received: {name}={value}.")
+        if getattr(settings, name) is not None:
+            _check_whole(name, getattr(settings, name), 1)
+    unknown = sorted(settings.overrides.keys() - SETTINGS)
+    if unknown:
+        raise UserError(f"Expected arguments of `finetune` or of HyperRule, {sorted(SETTINGS)}. Received: {unknown}.")
+
+
+def _check_whole(name, value, least):
+    if not isinstance(value, Integral) or value < least:
+        raise UserError(f"Expected `{name}` of at least {least}, a whole number. Received: {name}={value!r}.")
+
+
+def _batch_size(settings):
+    """Returns the batch of the run, which no rule makes depend on the data."""
+    rule = settings.rule if isinstance(settings.rule, HyperRule) else HyperRule(1, (1, 1))
+    return settings.overrides.get("batch_size") or rule.batch_size
 
 
 def _rule(settings, data, variant):
-    rule = settings.rule or HyperRule(
-        len(data.splits["train"]), data.image_size, source=settings.rule_source, variant=str(variant)
-    )
-    return rule.override(**settings.overrides)
+    if isinstance(settings.rule, HyperRule):
+        return settings.rule.override(**settings.overrides)
+    own = HyperRule(len(data.splits["train"]), data.image_size, source=settings.rule or "code", variant=str(variant))
+    return own.override(**settings.overrides)
 
 
-def _model(settings, num_classes, stored):
+def _model(settings, num_classes, stored, folder):
     """Returns a new model: of the stored run's architecture where weights follow, else from what the user named."""
-    options = {"dtype": settings.precision}
-    source = settings.model
-    if stored and any(Path(settings.workdir, "checkpoints").glob("*.npz")):
-        fields = dict(stored["architecture"])
-        architecture = Architecture(Variant(**fields.pop("variant")), **fields)
-        model = build(
-            architecture.variant,
-            num_classes=num_classes,
-            normalization=architecture.normalization,
-            weight_standardization=architecture.weight_standardization,
-            kernel_initializer="zeros",
-            **options,
-        )
-    elif isinstance(source, keras.Model):
-        model = load_arrays(arrays_of(source), source.name, num_classes=num_classes, **options)
-    elif _is_variant(source):
-        return build(source, num_classes=num_classes, seed=settings.seed, **options)
-    else:
-        return load(source, num_classes=num_classes, **options)
-    if isinstance(source, keras.Model):
-        freeze_alike(model, source)
-    return model
-
-
-def _find_model(settings):
-    """Looks for the model before all pictures are checked, which may take long."""
-    if _is_variant(settings.model):
-        Variant.parse(settings.model)
-    elif not isinstance(settings.model, keras.Model):
-        weights_path(settings.model)
-
-
-def _is_variant(source):
-    """Whether `source` has the form of a variant; one that does not exist is told where it is built."""
-    has_form = isinstance(source, str) and re.fullmatch(r"R\d+x[\d.]+", source) and not Path(source).exists()
-    return isinstance(source, Variant) or bool(has_form)
-
-
-def _model_name(source):
-    if isinstance(source, keras.Model):
-        return f"keras.Model {source.name}{' (0..255)' if takes_pixels(source) else ''}"
-    return f"random weights ({source})" if _is_variant(source) else str(source)
-
-
-def _digest(source):
-    """Tells whether a name still stands for the same weights; those of a variant follow from the seed."""
-    if _is_variant(source):
-        return None
-    return digest(arrays_of(source) if isinstance(source, keras.Model) else read_arrays(source))
+    options = {"num_classes": num_classes, "precision": settings.precision}
+    if stored and checkpoints.exist(folder.checkpoints):
+        return stored_model(stored, settings.model, **options)
+    return starting_model(settings.model, seed=settings.seed, **options)
 
 
 def _config(settings, data, rule, architecture, step):
@@ -212,8 +183,8 @@ def _config(settings, data, rule, architecture, step):
         "fingerprint": data.fingerprint,
         "class_names": list(data.class_names),
         "counts": {split: len(examples) for split, examples in data.splits.items()},
-        "model": _model_name(settings.model),
-        "weights": _digest(settings.model),
+        "model": model_name(settings.model),
+        "weights": weights_digest(settings.model),
         "frozen": sorted(layer.name for layer in step.model.layers if layer.weights and not layer.trainable),
         "architecture": dataclasses.asdict(architecture),
         "rule": dataclasses.asdict(rule),
@@ -226,7 +197,7 @@ def _config(settings, data, rule, architecture, step):
 
 
 def _backbone_parameters(model):
-    backbone = [layer for layer in model.layers if layer.name != "head-conv2d"]
+    backbone = [layer for layer in model.layers if layer.name != HEAD_LAYER]
     trainable = sum(_count(layer.trainable_variables) for layer in backbone)
     return trainable, sum(_count(layer.variables) for layer in backbone)
 

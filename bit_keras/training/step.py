@@ -19,6 +19,15 @@ class ReducedMomentum(Momentum):
         return list(grads_and_vars)
 
 
+def check_batch(batch_size, replicas, micro_batches):
+    """Raises a `UserError` unless the batch can be divided into equal parts."""
+    if micro_batches < 1 or batch_size % (replicas * micro_batches):
+        raise UserError(
+            f"Expected a batch that {replicas} replicas times {micro_batches} micro-batches divide. Received: "
+            f"batch_size={batch_size}. Choose another number of micro-batches or another batch."
+        )
+
+
 def softmax_cross_entropy(labels, logits):
     """Returns the loss of each example, (batch,), from one-hot or soft `labels` (batch, classes)."""
     return tf.nn.softmax_cross_entropy_with_logits(tf.cast(labels, logits.dtype), logits)
@@ -40,12 +49,7 @@ class TrainStep:
     """
 
     def __init__(self, model, optimizer, strategy, *, batch_size, micro_batches=1, loss=softmax_cross_entropy):
-        parts = strategy.num_replicas_in_sync * micro_batches
-        if micro_batches < 1 or batch_size % parts:
-            raise UserError(
-                f"Expected a batch that {strategy.num_replicas_in_sync} replicas times {micro_batches} micro-batches "
-                f"divide. Received: batch_size={batch_size}. Choose another number of micro-batches or another batch."
-            )
+        check_batch(batch_size, strategy.num_replicas_in_sync, micro_batches)
         self.model = model
         self.optimizer = optimizer
         self.strategy = strategy
@@ -97,6 +101,7 @@ class TrainStep:
         for part in tf.range(self.micro_batches):
             part_loss, part_gradients = self.gradients(images[part], labels[part])
             loss += part_loss
+            # Not strict: AutoGraph, which rewrites this loop, has no such zip.
             gradients = [total + more for total, more in zip(gradients, part_gradients, strict=False)]
         return loss, gradients
 

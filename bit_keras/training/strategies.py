@@ -1,5 +1,6 @@
 """Where the computation runs."""
 
+import contextlib
 import re
 
 import tensorflow as tf
@@ -18,14 +19,15 @@ def make_strategy(name):
             "auto" for mirrored with several GPUs, else one.
 
     Raises:
-        UserError: for another name, or more devices than there are.
+        UserError: for another name, a strategy of several machines, or more devices than there are.
     """
     if isinstance(name, tf.distribute.Strategy):
-        return name
-    match = PATTERN.fullmatch(name)
+        return _checked(name)
+    match = PATTERN.fullmatch(str(name))
     if not match:
         raise UserError(f"Expected `strategy` 'auto', 'one', 'mirrored' or 'mirrored:N'. Received: strategy={name!r}.")
     gpus = tf.config.list_physical_devices("GPU")
+    _let_memory_grow(gpus)
     if name == "one" or (name == "auto" and len(gpus) < 2):
         return tf.distribute.get_strategy()
     count = int(match[1]) if match[1] else max(1, len(gpus))
@@ -33,6 +35,23 @@ def make_strategy(name):
         return tf.distribute.MirroredStrategy(_gpus(gpus, count))
     # The default reduction of CPUs gives one process one group size for ever: two replicas, later four, would fail.
     return tf.distribute.MirroredStrategy(_logical_cpus(count), tf.distribute.ReductionToOneDevice())
+
+
+def _checked(strategy):
+    single = (tf.distribute.MirroredStrategy, tf.distribute.OneDeviceStrategy, type(tf.distribute.get_strategy()))
+    if not isinstance(strategy, single):
+        raise UserError(
+            f"Expected a strategy of one machine, such as MirroredStrategy. Received: {type(strategy).__name__}, under "
+            "which several processes would write one run folder."
+        )
+    return strategy
+
+
+def _let_memory_grow(gpus):
+    """Without this TensorFlow takes nearly all of a GPU's memory, and none seems to be free."""
+    with contextlib.suppress(RuntimeError):  # TensorFlow was used already; then it stays as it is
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def _gpus(gpus, count):

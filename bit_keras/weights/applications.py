@@ -1,8 +1,10 @@
 """`BiTR50x1` and its sisters, in the manner of `keras.applications`."""
 
+from pathlib import Path
+
 from bit_keras.errors import UserError
 from bit_keras.models.resnet_v2 import build
-from bit_keras.weights.catalogue import SIZES
+from bit_keras.weights.catalogue import SIZES, find_preset
 from bit_keras.weights.loading import load_arrays, read_arrays
 from bit_keras.weights.names import architecture_of
 
@@ -31,6 +33,11 @@ def _constructor(variant):
         if weights is None:
             return build(variant, num_classes=(1000 if classes is None else classes) if include_top else 0, **options)
         source = UPSTREAM[weights].format(variant) if weights in UPSTREAM else weights
+        if not find_preset(str(source)) and not Path(source).exists():
+            raise UserError(
+                f"Expected `weights` as one of {list(UPSTREAM)}, a preset, a path that exists, or None. Received: "
+                f"weights={weights!r}."
+            )
         arrays = read_arrays(source)
         _check(arrays, source, variant, include_top, classes)
         return load_arrays(arrays, source, num_classes=None if include_top else 0, **options)

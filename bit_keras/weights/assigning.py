@@ -61,7 +61,7 @@ def _array(name, variable):
 
 
 def by_name(arrays, source):
-    """Returns {canonical name: array} of `arrays`, repaired.
+    """Returns {canonical name: array} of `arrays`.
 
     Raises:
         WeightsError: if two arrays have one name.
@@ -76,6 +76,6 @@ def by_name(arrays, source):
 
 def freeze_alike(model, source):
     """Freezes the layers of `model` that are frozen in `source`, a model with layers of the same names."""
-    trainable = {layer.name: layer.trainable for layer in source.layers}
+    trainable = {layer.name: source.trainable and layer.trainable for layer in source.layers}
     for layer in model.layers:
-        layer.trainable = source.trainable and trainable.get(layer.name, True)
+        layer.trainable = trainable.get(layer.name, True)

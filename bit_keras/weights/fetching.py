@@ -23,7 +23,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 def cache_folder():
     """Returns the folder that fetched files are kept in."""
-    return Path(os.environ.get("BIT_KERAS_HOME", Path.home() / ".cache" / "bit_keras"))
+    return Path(os.environ.get("BIT_KERAS_HOME", "~/.cache/bit_keras")).expanduser()
 
 
 def fetched(preset):
@@ -57,13 +57,19 @@ def _base_url():
 
 def _fetch(url, path):
     with urllib.request.build_opener(_NoDowngrade).open(url, timeout=TIMEOUT) as response:
-        length = response.headers.get("Content-Length")
-        total = int(length) if length else None
+        total = _declared_length(response)
         with atomic_file(path) as file, tqdm.wrapattr(response, "read", total=total, desc=path.name) as stream:
             while chunk := _received(stream):
                 file.write(chunk)
             if total is not None and file.tell() != total:
                 raise http.client.IncompleteRead(b"", total - file.tell())
+
+
+def _declared_length(response):
+    length = response.headers.get("Content-Length")
+    if length is not None and not length.isdecimal():
+        raise http.client.HTTPException(f"the server declares the length {length!r}")
+    return None if length is None else int(length)
 
 
 def _received(stream):

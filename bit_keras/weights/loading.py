@@ -12,9 +12,7 @@ from bit_keras.weights.catalogue import PRESETS, find_preset
 from bit_keras.weights.fetching import fetched
 from bit_keras.weights.names import architecture_of
 from bit_keras.weights.npz import read_npz
-from bit_keras.weights.run_config import NAME
-
-RUN_WEIGHTS = "weights.npz"  # of a run folder; written when training has ended
+from bit_keras.weights.run_config import CONFIG, WEIGHTS
 
 
 def load(source: str | PathLike, *, num_classes: int | None = None, dtype=None) -> keras.Model:
@@ -59,8 +57,10 @@ def load_arrays(arrays, source, *, num_classes=None, **options):
 
 def weights_path(source):
     """Returns the file or SavedModel folder that `source` stands for, fetched if it is a preset."""
+    if not isinstance(source, (str, PathLike)):
+        raise WeightsError(f"Expected a preset, a file or a folder. Received: {source!r}.")
     path = Path(source)
-    if path.is_dir() and (path / NAME).is_file():
+    if path.is_dir() and (path / CONFIG).is_file():
         return _of_run(path)
     if path.exists():
         return path
@@ -73,12 +73,12 @@ def weights_path(source):
 
 
 def _of_run(folder):
-    if not (folder / RUN_WEIGHTS).is_file():
+    if not (folder / WEIGHTS).is_file():
         raise WeightsError(
-            f"The run in {folder} has not ended: it has no {RUN_WEIGHTS} yet. Run its command again; it goes on where "
+            f"The run in {folder} has not ended: it has no {WEIGHTS} yet. Run its command again; it goes on where "
             "it stopped."
         )
-    return folder / RUN_WEIGHTS
+    return folder / WEIGHTS
 
 
 def _reader(path):

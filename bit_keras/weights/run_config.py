@@ -1,11 +1,11 @@
-"""The `config.json` of a run folder, as far as others than the trainer need it."""
+"""What others than the trainer need of a run folder: the names of its files, and its `config.json`."""
 
 import json
 from pathlib import Path
 
 from bit_keras.errors import RunError
 
-NAME = "config.json"
+CONFIG, LABELS, SPLIT, WEIGHTS = "config.json", "labels.txt", "split.csv", "weights.npz"
 NEEDED = ("data", "fingerprint", "rule", "seed")
 
 
@@ -15,7 +15,7 @@ def read_run_config(folder):
     Raises:
         RunError: if the file is damaged, or of another program.
     """
-    path = Path(folder) / NAME
+    path = Path(folder) / CONFIG
     if not path.is_file():
         return None
     try:

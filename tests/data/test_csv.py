@@ -35,6 +35,17 @@ def test_relative_paths_start_at_the_folder_of_the_file(table, tmp_path, monkeyp
     assert len(open_data(path).table) == 20
 
 
+def test_a_picture_in_two_rows_is_an_error(table):
+    with pytest.raises(DataError, match=r"each picture once in .*table\.csv.*several rows for .*red/3\.png\. Keep one"):
+        open_data(table(lines(*ALL, "red/3.png,blue,test")))
+
+
+def test_val_stands_for_validation(table):
+    splits = [["train", "val", "test"][number % 3] for number in range(20)]
+    data = open_data(table(lines(*(row + split for row, split in zip(ALL, splits, strict=True)))))
+    assert set(data.splits) == {"train", "validation", "test"}
+
+
 def test_absolute_paths_are_taken_as_they_are(table, tmp_path):
     data = open_data(table(lines(*(f"{tmp_path}/{row}" for row in ALL))))
     assert data.table[0][0] == f"{tmp_path}/blue/0.png"

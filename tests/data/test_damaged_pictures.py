@@ -6,7 +6,7 @@ import zlib
 import pytest
 
 from bit_keras.data.checking import LISTED, check_pictures, describe
-from bit_keras.data.pictures import PictureError, as_decodable
+from bit_keras.data.pictures import PictureError, read_picture
 from tests.data.making import encoded, noise, save
 
 
@@ -15,44 +15,44 @@ from tests.data.making import encoded, noise, save
 def test_a_truncated_file_is_called_truncated_with_its_format(form, share):
     data = encoded(noise(64, 64), form)
     with pytest.raises(PictureError, match=rf"{form.upper()} is truncated or damaged"):
-        as_decodable(data[: int(len(data) * share)])
+        read_picture(data[: int(len(data) * share)])
 
 
 @pytest.mark.parametrize("form", ["jpeg", "png", "bmp"])
 def test_a_file_that_lacks_its_last_byte_is_refused(form):
     with pytest.raises(PictureError, match="truncated or damaged"):
-        as_decodable(encoded(noise(64, 64), form)[:-1])
+        read_picture(encoded(noise(64, 64), form)[:-1])
 
 
 @pytest.mark.parametrize("form", ["jpeg", "png", "gif", "bmp", "webp", "tiff"])
 def test_a_file_of_a_few_bytes_is_no_picture(form):
     with pytest.raises(PictureError, match="no picture, or its beginning is damaged"):
-        as_decodable(encoded(noise(6, 9), form)[:10])
+        read_picture(encoded(noise(6, 9), form)[:10])
 
 
 @pytest.mark.parametrize("data", [b"My holidays, part one", bytes(1000), b"%PDF-1.7\n", b"<svg></svg>"])
 def test_another_file_is_no_picture(data):
     with pytest.raises(PictureError, match="no picture"):
-        as_decodable(data)
+        read_picture(data)
 
 
 def test_an_empty_file_is_called_empty():
     with pytest.raises(PictureError, match="empty"):
-        as_decodable(b"")
+        read_picture(b"")
 
 
 def test_a_damaged_byte_in_a_png_is_found_by_its_checksum():
     data = bytearray(encoded(noise(64, 64), "png"))
     data[len(data) // 2] ^= 0xFF
     with pytest.raises(PictureError, match="PNG is truncated or damaged"):
-        as_decodable(bytes(data))
+        read_picture(bytes(data))
 
 
 def test_a_png_header_that_claims_a_huge_picture_is_refused():
     header = b"IHDR" + struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
     png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
     with pytest.raises(PictureError):
-        as_decodable(png)
+        read_picture(png)
 
 
 @pytest.mark.parametrize(("entry", "kind"), [(5, 1), (5, 2), (9, 12)])  # StripOffsets, PlanarConfiguration

@@ -1,5 +1,8 @@
 """What is wrong with a folder is told in a sentence, and broken pictures are named."""
 
+import os
+import shutil
+
 import pytest
 import tensorflow as tf
 
@@ -97,6 +100,19 @@ def test_a_picture_without_read_permission_or_that_is_gone_is_named(photos):
     lost.symlink_to(photos / "nowhere.png")
     table = [path for path, *_ in open_data(photos).table]
     assert str(lost) not in table and len(table) == 19
+
+
+def test_a_picture_whose_name_is_not_utf_8_is_named_and_left_out(photos):
+    shutil.copy(photos / "red" / "0.png", os.fsencode(photos) + b"/red/caf\xe9.png")
+    data = open_data(photos)
+    ((path, reason),) = data.problems.items()
+    assert path.endswith(r"caf\udce9.png") and "not in UTF-8" in reason and len(data.table) == 20
+
+
+@pytest.mark.parametrize("data", [None, 3, ["photos"]])
+def test_what_is_no_data_at_all_is_an_error_in_words(data):
+    with pytest.raises(DataError, match="Expected data as a path or a name"):
+        open_data(data)
 
 
 def test_a_negative_seed_is_an_error_in_words(photos):

@@ -71,13 +71,26 @@ def test_a_class_may_be_missing_from_the_test_folder(tmp_path):
     assert data.class_names == ("blue", "red") and sizes(data)["test"] == 1
 
 
-def test_another_folder_beside_train_makes_all_of_them_classes(tmp_path):
-    data = open_data(write_splits(tmp_path, {"train": 5, "test": 5, "extra": 5}))
-    assert data.class_names == ("extra", "test", "train")
+@pytest.mark.parametrize(
+    "tops", [("train", "test", "extra"), ("train", "valid", "test"), ("Train", "Test"), ("val", "test")]
+)
+def test_folders_that_look_like_splits_but_are_called_otherwise_are_no_classes(tmp_path, tops):
+    write_splits(tmp_path, dict.fromkeys(tops, 5))
+    with pytest.raises(
+        DataError, match=r"Expected train, val \(or validation\) and test.*Rename or move these"
+    ) as told:
+        open_data(tmp_path)
+    assert all(repr(top) in str(told.value) for top in tops)
 
 
-def test_classes_called_test_and_val_without_train_are_classes(tmp_path):
-    assert open_data(write_splits(tmp_path, {"val": 5, "test": 5})).class_names == ("test", "val")
+def test_folders_called_like_splits_with_pictures_in_them_are_classes(tmp_path):
+    assert open_data(write_photos(tmp_path, classes=("test", "val"), number=5)).class_names == ("test", "val")
+
+
+def test_folders_without_pictures_do_not_hide_a_split(tmp_path):
+    write_splits(tmp_path, {"train": 5, "test": 4})
+    (tmp_path / "__MACOSX").mkdir()
+    assert open_data(tmp_path).is_split
 
 
 def test_train_folders_whose_every_picture_is_broken_are_an_error_in_words(tmp_path):

@@ -1,5 +1,7 @@
 """Prepared TensorFlow Datasets are read record by record, as TFDS itself reads them."""
 
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -101,6 +103,16 @@ def test_a_data_set_of_nothing_but_test_pictures_can_be_opened():
 def test_a_data_set_without_labels_is_an_error_that_names_its_features():
     with pytest.raises(DataError, match=r"features image and label.*Received: \['image', 'note'\]"):
         open_data("tfds:tiny_without_label")
+
+
+@pytest.mark.parametrize("end", ["in a record", "in a header"])
+def test_a_file_that_is_cut_off_is_an_error_before_training(prepared, tmp_path, monkeypatch, end):
+    copy = shutil.copytree(prepared, tmp_path / "tfds")
+    shard = next(copy.rglob("tiny_three-train.tfrecord-00000*"))
+    shard.write_bytes(shard.read_bytes()[:-1] if end == "in a record" else shard.read_bytes() + b"12345")
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(copy))
+    with pytest.raises(DataError, match=rf"{shard} is cut off in its record \d+"):
+        open_data("tfds:tiny_three")
 
 
 def test_an_unprepared_data_set_is_told_how_to_prepare(tmp_path, monkeypatch):

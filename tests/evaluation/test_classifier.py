@@ -1,9 +1,12 @@
 """A model comes with the names of its classes and the size of its pictures, or says what lacks."""
 
+import shutil
+
 import pytest
 
 import bit_keras as bit
-from bit_keras.evaluation.classifier import open_classifier, write_labels
+from bit_keras.evaluation.classifier import label_indices, labels_text, open_classifier
+from bit_keras.weights.fetching import cache_folder
 
 NAMES = ("ant", "bee", "cat")
 
@@ -37,8 +40,31 @@ def test_a_labels_file_of_another_system_is_read(tiny, tmp_path):
     assert open_classifier(tiny, labels=tmp_path / "windows.txt").class_names == ("Ameise", "Bär", "Küken")
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_name(tiny, tmp_path):
+    (tmp_path / "marked.txt").write_text("ant\nbee\ncat\n", encoding="utf-8-sig")
+    assert open_classifier(tiny, labels=tmp_path / "marked.txt").class_names == NAMES
+
+
+def test_labels_that_lie_where_one_works_are_not_those_of_a_preset(tmp_path, monkeypatch, weights):
+    # Two classes where the weights have three: taken, they would be refused.
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "labels.txt").write_text("x\ny\n")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    cache_folder().mkdir(parents=True)
+    shutil.copy(weights, cache_folder() / "BiT-S-R50x1.npz")
+    assert open_classifier("BiT-S-R50x1").class_names is None
+
+
+def test_a_name_that_two_classes_share_cannot_stand_for_a_label(tiny):
+    # As "crane" does in ILSVRC-2012, the bird and the machine.
+    classifier = open_classifier(tiny, labels=("crane", "bee", "crane"))
+    with pytest.raises(bit.DataError, match=r"several classes called \['crane'\]"):
+        label_indices(classifier, ("bee", "crane"), "photos")
+    assert label_indices(classifier, ("bee",), "photos") == [1]
+
+
 def test_written_labels_read_back_as_they_were(tiny, tmp_path):
-    (tmp_path / "labels.txt").write_text(write_labels(("a, b", "海\u2028x", "c d ")), encoding="utf-8")
+    (tmp_path / "labels.txt").write_text(labels_text(("a, b", "海\u2028x", "c d ")), encoding="utf-8")
     assert open_classifier(tiny, labels=tmp_path / "labels.txt").class_names == ("a, b", "海\u2028x", "c d ")
 
 

@@ -106,8 +106,19 @@ def test_an_unknown_split_and_one_that_the_data_has_not_are_told(tiny, tmp_path)
         write_photos(tmp_path / top, classes=NAMES, number=2)
     with pytest.raises(bit.UserError, match=r"`split` among.*split='holdout'"):
         evaluated(tiny, tmp_path, split="holdout")
-    with pytest.raises(bit.DataError, match=r"no test pictures. It has: \['train', 'validation'\]"):
+    with pytest.raises(bit.DataError, match=r"no test pictures. Choose a split of it: \['train', 'validation'\]"):
         evaluated(tiny, tmp_path, split="test")
+
+
+def test_data_without_a_test_split_is_measured_on_its_validation(tiny, tmp_path):
+    for top in ("train", "val"):
+        write_photos(tmp_path / top, classes=NAMES, number=2)
+    assert evaluated(tiny, tmp_path)["split"] == "validation"
+
+
+def test_a_batch_of_none_is_told(tiny, tmp_path):
+    with pytest.raises(bit.UserError, match=r"`batch_size` of at least 1.*batch_size=0"):
+        evaluated(tiny, tmp_path, batch_size=0)
 
 
 def test_broken_pictures_are_counted_and_left_out(tiny, tmp_path):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.special import softmax
 
 import bit_keras as bit
@@ -48,6 +49,17 @@ def test_paths_bytes_and_arrays_of_one_picture_give_the_same(tiny, pictures, ani
     found = predicted(tiny, given)
     assert len({prediction.scores for prediction in found}) == 1
     assert [prediction.source for prediction in found] == [str(path), str(path), "picture 2", "picture 3"]
+
+
+def test_a_pillow_picture_is_what_its_array_is(tiny, pictures):
+    image = Image.fromarray(pictures[0][0])
+    assert scores(predicted(tiny, image)[0]) == scores(predicted(tiny, pictures[0][0])[0])
+
+
+@pytest.mark.parametrize("images", [None, 3])
+def test_what_is_no_picture_at_all_is_told(tiny, images):
+    with pytest.raises(bit.DataError, match="Expected pictures: a path, bytes, an array or a list"):
+        predicted(tiny, images)
 
 
 def test_one_picture_needs_no_list(tiny, pictures, animals):
@@ -117,5 +129,5 @@ def test_all_broken_pictures_are_named(tiny, animals, tmp_path):
 
 @pytest.mark.parametrize("image", [noise(8, 8) / 255, noise(8, 8)[..., 0], noise(8, 8).astype(np.int32)])
 def test_an_array_that_is_not_a_uint8_picture_is_refused(tiny, image):
-    with pytest.raises(bit.DataError, match=r"uint8 array \(height, width, 3\).*Received: an array"):
+    with pytest.raises(bit.DataError, match=r"uint8 array \(height, width, 3\).*Received: ndarray"):
         predicted(tiny, [image])

@@ -114,3 +114,11 @@ def test_a_feature_map_without_pooling_is_refused(tmp_path):
     with pytest.raises(bit.UserError, match="pooled features"):
         bit.export(model, tmp_path / "out", image_size=32)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_gives_nan_is_no_export(tmp_path):
+    model = bit.build("R14x0.5", num_classes=2, seed=0)
+    model.get_layer("head-conv2d").bias.assign([float("nan"), 0])
+    with pytest.raises(bit.UserError, match=r"Expected finite outputs.*gives NaN or infinity"):
+        bit.export(model, tmp_path / "out", image_size=32)
+    assert not (tmp_path / "out").exists()

@@ -136,5 +136,5 @@ def test_channels_are_last_whatever_the_keras_configuration_says():
 
 
 def test_unknown_architecture_is_refused_before_anything_is_built():
-    with pytest.raises(UserError, match="`num_classes` of at least 0"):
+    with pytest.raises(UserError, match="`num_classes` as a whole number of at least 0"):
         bit.build("R152x4", num_classes=-3)

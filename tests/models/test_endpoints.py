@@ -11,6 +11,12 @@ from tests.models.weightless import weightless
 PICTURES = np.random.default_rng(0).uniform(-1, 1, (2, 64, 96, 3)).astype("float32")
 
 
+def test_model_that_is_no_bit_has_no_pyramid():
+    other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)], name="other")
+    with pytest.raises(UserError, match=r"Expected a BiT.*Received: the model other"):
+        bit.pyramid(other)
+
+
 def shape_at(model, name):
     return keras.Model(model.input, bit.endpoint(model, name))(PICTURES).shape
 

@@ -57,9 +57,9 @@ def test_widths_that_32_groups_do_not_divide_are_refused(name, width):
         bit.Variant.parse(name)
 
 
-@pytest.mark.parametrize("width", [-1, float("nan"), float("inf")])
+@pytest.mark.parametrize("width", [-1, float("nan"), float("inf"), "1"])
 def test_widths_that_are_no_positive_number_are_refused(width):
-    with pytest.raises(UserError, match=f"`width` as a multiple of 0.5.*width={width}"):
+    with pytest.raises(UserError, match=f"`width` as a multiple of 0.5.*width={width!r}"):
         bit.Variant((1, 1, 1, 1), width)
 
 
@@ -72,7 +72,11 @@ def test_units_must_be_of_four_blocks(units):
 @pytest.mark.parametrize(
     "wrong, message",
     [
-        ({"num_classes": -1}, "`num_classes` of at least 0.*num_classes=-1"),
+        ({"num_classes": -1}, "`num_classes` as a whole number of at least 0.*num_classes=-1"),
+        ({"num_classes": None}, "`num_classes` as a whole number of at least 0.*num_classes=None"),
+        ({"num_classes": "10"}, "`num_classes` as a whole number of at least 0.*num_classes='10'"),
+        ({"input_shape": 224}, r"`input_shape` \(height, width, 3\).*224"),
+        ({"input_shape": (64, 64, 1)}, r"`input_shape` \(height, width, 3\).*\(64, 64, 1\)"),
         ({"normalization": "layer"}, "`normalization` 'group' or 'batch'.*'layer'"),
         ({"variant": "R34x1"}, "Expected a variant such as.*'R34x1'"),
     ],

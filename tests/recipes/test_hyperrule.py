@@ -1,8 +1,11 @@
 """The HyperRule's own numbers: the released code's recorded outputs, and the paper's where they differ."""
 
+import dataclasses
+import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import bit_keras as bit
@@ -88,6 +91,35 @@ def test_paper_rate_begins_in_full_and_is_a_tenth_after_each_boundary():
 def test_paper_rule_needs_the_variant():
     with pytest.raises(UserError, match=r"`variant`.*paper.*Received: variant=None"):
         bit.HyperRule(100, PHOTO, source="paper")
+
+
+def test_numbers_of_numpy_and_a_variant_are_taken():
+    rule = bit.HyperRule(
+        np.int64(100),
+        np.array(PHOTO),
+        source="paper",
+        variant=bit.Variant.parse("R152x4"),
+        steps=np.int64(60),
+        base_learning_rate=np.float32(0.5),
+    )
+    assert rule == bit.HyperRule(100, PHOTO, source="paper", variant="R152x4", steps=60, base_learning_rate=0.5)
+    assert (rule.resize, rule.crop) == (512, 480) and json.loads(json.dumps(dataclasses.asdict(rule)))["steps"] == 60
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"num_examples": "5"}, "`num_examples` as a whole number.*'5'"),
+        ({"image_size": 32}, "`image_size` as whole numbers.*32"),
+        ({"steps": "60"}, "`steps` as a whole number.*'60'"),
+        ({"steps": 1.5}, "`steps` as a whole number.*1.5"),
+        ({"base_learning_rate": "fast"}, "`base_learning_rate` as a number.*'fast'"),
+        ({"variant": "R50"}, "a variant such as 'R50x1'.*'R50'"),
+    ],
+)
+def test_values_of_another_type_are_told(setting, message):
+    with pytest.raises(UserError, match=message):
+        bit.HyperRule(**{"num_examples": 5, "image_size": PHOTO} | setting)
 
 
 def test_recipes_load_neither_tensorflow_nor_keras_nor_numpy():

@@ -10,10 +10,14 @@ import pytest
 import tensorflow as tf
 
 import bit_keras as bit
-from bit_keras.training import finetuning
+from bit_keras.data.opening import open_data
+from bit_keras.evaluation.evaluating import Evaluator
+from bit_keras.training import finetuning, run_folder
 from bit_keras.training.metrics_log import read_metrics
+from bit_keras.training.run_folder import RunFolder
 from bit_keras.training.session import Settings, prepare
 from tests.conftest import write_photos
+from tests.data.making import noise, save
 
 SMALL = {"steps": 4, "batch_size": 8, "resize": 36, "crop": 32}
 
@@ -153,8 +157,29 @@ def test_picture_that_vanishes_during_the_run_is_named(tmp_path):
     session = prepare(Settings(photos, "R14x0.5", tmp_path / "run", overrides=SMALL))
     for path in photos.rglob("*.png"):
         path.unlink()
-    with pytest.raises(bit.DataError, match=r"A picture has gone since the run began: .*\.png"):
+    with pytest.raises(
+        bit.DataError, match=rf"The picture {photos}/\w+/\d\.png has gone since it was checked\. Put it"
+    ):
         finetuning.execute(session)
+
+
+@pytest.mark.parametrize(
+    ("form", "end", "message"),
+    [
+        ("webp", lambda path: path.unlink(), r"The picture .*/test/red/0.webp has gone"),
+        ("png", lambda path: path.write_bytes(b"other"), "A picture has changed since it was checked"),
+    ],
+)
+def test_picture_that_is_lost_before_an_evaluation_is_told(tmp_path, small_model, form, end, message):
+    for top in ("train", "test"):
+        for label in ("blue", "red", "green"):
+            save(tmp_path / top / label / f"0.{form}", noise(24, 20))
+    examples = open_data(tmp_path).splits["test"]
+    for path in (tmp_path / "test").rglob(f"0.{form}"):
+        if path.parent.name == "red":
+            end(path)
+    with pytest.raises(bit.DataError, match=message):
+        Evaluator(small_model, tf.distribute.get_strategy()).measure(examples, crop=32, batch_size=3)
 
 
 def test_class_name_of_two_lines_is_refused_before_the_first_step(tmp_path):
@@ -163,6 +188,58 @@ def test_class_name_of_two_lines_is_refused_before_the_first_step(tmp_path):
     with pytest.raises(bit.UserError, match="Expected class names of one line"):
         bit.finetune(photos, model="R14x0.5", workdir=tmp_path / "run", **SMALL)
     assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_run_killed_while_it_began_can_be_begun_again(photos, tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    arguments = {"model": "R14x0.5", "workdir": tmp_path / "run", **SMALL, "steps": 1}
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(run_folder, "write_text", killed)
+        bit.finetune(photos, **arguments)
+    assert bit.finetune(photos, **arguments).metrics["steps"] == 1
+
+
+def test_run_goes_on_where_its_pictures_are_now(run, photos, tmp_path, capsys):
+    assert again(run, shutil.copytree(photos, tmp_path / "moved")).metrics == run.metrics
+    assert "has ended already" in capsys.readouterr().out
+
+
+def test_plan_of_an_ended_run_has_nothing_left_to_do(run, photos):
+    session = prepare(Settings(photos, "R14x0.5", run.workdir, overrides={**SMALL, "flip": False}))
+    assert session.start == 4 and "4, 4 done" in str(session.plan) and session.plan.hours == 0
+
+
+def test_plan_tells_the_size_of_the_pictures_whatever_the_rule_was_made_for(photos, tmp_path):
+    rule = bit.HyperRule(10, (500, 400), boundaries=())
+    plan = str(prepare(Settings(photos, "R14x0.5", tmp_path / "run", rule=rule, overrides=SMALL)).plan)
+    assert "median 24 x 20 px" in plan and "no decay" in plan
+
+
+def test_second_process_in_a_run_folder_is_refused(run, photos):
+    with RunFolder(run.workdir).locked(), pytest.raises(bit.RunError, match=r"Another process works in .*run"):
+        again(run, photos)
+
+
+def test_micro_batches_of_before_are_dropped_where_they_do_not_divide(photos, tmp_path):
+    first = bit.finetune(photos, model="R14x0.5", workdir=tmp_path / "run", micro_batches=8, **SMALL | {"steps": 1})
+    session = prepare(Settings(photos, "R14x0.5", first.workdir, strategy="mirrored:2", overrides=SMALL | {"steps": 1}))
+    assert session.step.micro_batches == 1
+
+
+def test_weights_that_the_last_step_lost_are_no_result(photos, tmp_path):
+    with pytest.raises(bit.RunError, match=r"loss of the validation pictures is nan, so the weights are lost\. Lower"):
+        bit.finetune(
+            photos,
+            model="R14x0.5",
+            workdir=tmp_path / "run",
+            rule=bit.HyperRule(16, (24, 20), warmup_steps=0, steps=1, boundaries=(), base_learning_rate=3e38),
+            batch_size=8,
+            resize=36,
+            crop=32,
+        )
+    assert not (tmp_path / "run" / "weights.npz").exists()
 
 
 def test_run_on_changed_pictures_is_refused(run, photos, tmp_path):
@@ -198,6 +275,16 @@ def test_layers_that_the_user_froze_stay_as_they_are(photos, tmp_path):
     after = weights(run.workdir / "weights.npz")
     np.testing.assert_array_equal(after["resnet/root_block/standardized_conv2d/kernel"], kernel)
     assert (after["resnet/group_norm/gamma"] != 1).any()
+
+
+def test_new_head_of_a_model_trains_though_the_old_one_was_frozen(photos, tmp_path):
+    model = bit.build("R14x0.5", num_classes=2, seed=0)
+    for layer in model.layers:
+        layer.trainable = layer.name.startswith("block4")
+    run = bit.finetune(photos, model=model, workdir=tmp_path / "run", **SMALL)
+    after = weights(run.workdir / "weights.npz")
+    assert after["resnet/head/conv2d/kernel"].any()
+    assert (after["resnet/block4/unit01/a/group_norm/gamma"] != 1).any()
 
 
 def test_a_model_that_is_given_is_not_changed(photos, tmp_path):
@@ -264,6 +351,12 @@ def test_loss_that_is_not_finite_stops_the_run_and_names_the_step(photos, tmp_pa
         ({"model": "BiT-X"}, "no preset of that name"),
         ({"crop": 64}, "`crop` from 1 to `resize`"),
         ({"strategy": "cloud"}, "Expected `strategy`"),
+        ({"strategy": None}, "Expected `strategy`"),
+        ({"seed": None}, "`seed` of at least 0, a whole number.*None"),
+        ({"model": None}, "Expected `model`"),
+        ({"workdir": None}, "Expected `workdir`"),
+        ({"rule": "mine"}, "`rule` as a HyperRule, 'code', 'paper' or None"),
+        ({"epochs": 3}, r"arguments of `finetune` or of HyperRule.*\['epochs'\]"),
     ],
 )
 def test_bad_setting_is_told(photos, tmp_path, setting, message):

@@ -19,7 +19,12 @@ def test_a_strategy_is_taken_as_it_is():
     assert make_strategy(strategy) is strategy
 
 
-@pytest.mark.parametrize("name", ["tpus", "mirrored:0", "mirrored:", "one:2", ""])
+def test_a_strategy_of_several_machines_is_refused():
+    with pytest.raises(bit.UserError, match=r"strategy of one machine.*Received: ParameterServerStrategy"):
+        make_strategy(object.__new__(tf.distribute.ParameterServerStrategy))
+
+
+@pytest.mark.parametrize("name", ["tpus", "mirrored:0", "mirrored:", "one:2", "", None])
 def test_other_names_are_refused(name):
     with pytest.raises(bit.UserError, match="Expected `strategy` 'auto', 'one', 'mirrored'"):
         make_strategy(name)

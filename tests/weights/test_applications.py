@@ -148,5 +148,5 @@ def test_published_file_in_the_cache_is_loaded(r50x1_file):
 
 
 def test_unknown_weights_are_refused():
-    with pytest.raises(UserError, match="no file or folder imagenet22k, and no preset of that name"):
+    with pytest.raises(UserError, match=r"`weights` as one of \['imagenet', .*weights='imagenet22k'"):
         bit.BiTR50x1(weights="imagenet22k")

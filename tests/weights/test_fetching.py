@@ -23,6 +23,7 @@ class Server(http.server.BaseHTTPRequestHandler):
 
     content = CONTENT
     manner = "whole"
+    length = None  # the true one
 
     def do_GET(self):
         if self.path != "/mirror/BiT-S-R50x1.npz":
@@ -32,7 +33,7 @@ class Server(http.server.BaseHTTPRequestHandler):
             self.send_header("Location", "/mirror/BiT-S-R50x1.npz?again")
             return self.end_headers()
         self.send_response(200)
-        self.send_header("Content-Length", str(len(self.content)))
+        self.send_header("Content-Length", self.length or str(len(self.content)))
         self.end_headers()
         self.wfile.write(self.content if self.manner == "whole" else self.content[:100_000])
         if self.manner == "reset":
@@ -94,6 +95,17 @@ def test_fetch_works_after_one_that_was_cut(monkeypatch):
         fetched(PRESET)
     with serving(monkeypatch):
         assert fetched(PRESET).read_bytes() == CONTENT
+
+
+def test_length_that_is_no_number_is_an_error(monkeypatch):
+    with serving(monkeypatch, length="many"), pytest.raises(WeightsError, match="declares the length 'many'"):
+        fetched(PRESET)
+
+
+def test_home_may_be_written_with_a_tilde(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("BIT_KERAS_HOME", "~/weights")
+    assert cache_folder() == tmp_path / "weights"
 
 
 def test_file_that_the_server_lacks_is_an_error_that_says_what_to_put_where(monkeypatch):

@@ -10,6 +10,7 @@ import pytest
 
 import bit_keras as bit
 from bit_keras.errors import SaveError
+from bit_keras.files import HOST
 from tests.models.seeding import official_shapes
 from tests.weights.crafting import HEAD
 
@@ -126,6 +127,6 @@ def test_next_save_removes_what_killed_ones_left(small_model, tmp_path):
     path = tmp_path / "mine.npz"
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    (tmp_path / f".mine.npz.partial-{dead.pid}-0a1b-0").write_bytes(b"half a file")
+    (tmp_path / f".mine.npz.partial-{HOST}-{dead.pid}-0a1b-0").write_bytes(b"half a file")
     bit.save_weights(small_model, path)
     assert list(tmp_path.iterdir()) == [path]
