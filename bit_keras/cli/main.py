@@ -4,6 +4,7 @@ Exit codes: 0 good; 1 an error that the user can mend; 2 broken pictures under -
 """
 
 import importlib
+import io
 import os
 import sys
 
@@ -21,6 +22,7 @@ COMMANDS = {
 def main(argv=None):
     """Runs the command line `argv` (without the program's name) and returns the exit code."""
     argv = sys.argv[1:] if argv is None else argv
+    _prepare_streams()
     if not argv or argv[0] in ("--help", "-h", "help"):
         print(_usage())
         return 0
@@ -39,6 +41,16 @@ def main(argv=None):
         return _fail(f"{error.filename or 'A file'}: {error.strerror or error}.", 1)
     except KeyboardInterrupt:
         return _fail("Interrupted. Run the same command again to go on.", 130)
+
+
+def _prepare_streams():
+    """Names in any script can be printed on any terminal, and a closed error stream is no error."""
+    if sys.stderr is None:
+        # Never closed: it takes the place of the closed one, as long as the process lives.
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _fail(message, code):

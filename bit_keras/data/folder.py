@@ -5,7 +5,7 @@ from pathlib import Path
 from bit_keras.data.table import open_rows
 from bit_keras.errors import DataError
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
+SUFFIXES = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
 SPLIT_FOLDERS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 SPLIT_LIKE = {*SPLIT_FOLDERS, "training", "valid", "testing"}  # what others call them
 

@@ -1,6 +1,5 @@
 """A model together with the names of its classes and the size of its pictures."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +7,10 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from bit_keras.errors import DataError, UserError
+from bit_keras.errors import DataError, RunError, UserError
 from bit_keras.models.resnet_v2 import HEAD_LAYER, PIXELS
 from bit_keras.weights.loading import load
-from bit_keras.weights.run_config import LABELS, read_run_config
+from bit_keras.weights.run_config import LABELS, read_object, read_run_config
 
 ABOUT = "bit_keras.json"  # asset of a SavedModel: {"image_size", "num_classes", "bit_keras"}
 DEFAULT_SIZE = 224  # pixels; what BiT was pre-trained at (paper, section 3.2)
@@ -42,6 +41,15 @@ class Classifier:
         return self.class_names or tuple(map(str, range(self.num_classes)))
 
 
+def require_tensorflow(work):
+    """Raises a `UserError` where Keras runs on another backend."""
+    if keras.backend.backend() != "tensorflow":
+        raise UserError(
+            f"{work} needs the TensorFlow backend of Keras. Received: {keras.backend.backend()}. Set "
+            "KERAS_BACKEND=tensorflow and start anew; weights saved on one backend load on the others."
+        )
+
+
 def has_head(model):
     """Whether the BiT ends with its head."""
     return any(layer.name == HEAD_LAYER for layer in model.layers)
@@ -64,6 +72,7 @@ def open_classifier(source, *, labels=None, image_size=None):
     Raises:
         UserError: if there are not as many names as classes, or the head has an activation.
     """
+    require_tensorflow("Predicting, evaluating and exporting")
     if image_size is not None and image_size < 1:
         raise UserError(f"Expected `image_size` of at least 1 pixel. Received: image_size={image_size}.")
     model = source if isinstance(source, keras.Model) else load(source, dtype="float32")
@@ -154,4 +163,7 @@ def _image_size_of(folder):
     if run := read_run_config(folder):
         return run["rule"]["crop"]
     about = folder / "assets" / ABOUT
-    return json.loads(about.read_text(encoding="utf-8"))["image_size"] if about.is_file() else None
+    size = read_object(about).get("image_size") if about.is_file() else None
+    if size is not None and (not isinstance(size, int) or size < 1):
+        raise RunError(f"{about} is damaged: its image_size is {size!r}. Export or copy the folder again.")
+    return size

@@ -123,7 +123,7 @@ def _pixels(image):
     if isinstance(image, (bytes, bytearray)):
         return read_picture(bytes(image))[1]
     array = np.asarray(image)  # of a Pillow picture too
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[-1] != 3:
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[-1] != 3 or not array.size:
         raise DataError(
             "Expected a path, encoded bytes or a uint8 array (height, width, 3). Received: "
             f"{type(image).__name__} that makes an array {array.shape} of {array.dtype}. Convert it to RGB, 8 bits."

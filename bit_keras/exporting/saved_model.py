@@ -70,7 +70,9 @@ def export(
         try:
             tf.saved_model.save(module, str(partial), signatures=_signatures(module, classifier))
         except tf.errors.OpError as error:
-            raise SaveError(f"Could not write {folder}: {error.message}. Free some space and export again.") from error
+            # Around the reason, TensorFlow tells which operation and which of its temporary files.
+            reason = error.message.split(" [Op:")[0].split("; ")[-1]
+            raise SaveError(f"Could not write {folder}: {reason}. Free some space and export again.") from error
         _write_receipt(partial, model, classifier.image_size)
     return folder
 

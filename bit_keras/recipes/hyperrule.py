@@ -139,7 +139,7 @@ _KINDS: dict[str, tuple[Callable, tuple[str, ...]]] = {
     "whole numbers": (lambda values: tuple(map(operator.index, values)), ("image_size", "boundaries")),
     "a number": (float, ("base_learning_rate", "mixup_alpha")),
     "a name": (str, ("source", "variant")),
-    "True or False": (bool, ("flip",)),
+    "True or False": (lambda value: {True: True, False: False}[value], ("flip",)),
 }
 
 
@@ -149,7 +149,7 @@ def _normalize(rule):
             value = getattr(rule, name)
             try:
                 object.__setattr__(rule, name, value if value is None else convert(value))
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, KeyError) as error:
                 raise UserError(f"Expected `{name}` as {kind}. Received: {name}={value!r}.") from error
 
 
@@ -207,5 +207,5 @@ def _check_settings(rule):
     }
     for expected, holds in checks.items():
         if not holds:
-            settings = {name: getattr(rule, name) for name in sorted(SETTINGS)}
-            raise UserError(f"Expected {expected}. Received: {settings}.")
+            received = ", ".join(f"{name}={getattr(rule, name)}" for name in re.findall(r"`(\w+)`", expected))
+            raise UserError(f"Expected {expected}. Received: {received}. What is not given is the rule's own.")

@@ -1,6 +1,5 @@
 """`finetune`: from pictures to a served classifier."""
 
-import json
 import math
 import os
 import shutil
@@ -22,6 +21,8 @@ from bit_keras.training.metrics_log import MetricsLog, read_metrics
 from bit_keras.training.session import Settings, prepare
 from bit_keras.weights.loading import load
 from bit_keras.weights.npz import save_weights
+from bit_keras.weights.run_config import read_object
+from bit_keras.weights.saved_model import is_saved_model
 
 SAVES, EVALUATIONS = 20, 5  # in a run, unless the user says otherwise; chosen so that little is lost
 EVALUATION_BATCH = 64  # pictures on a replica at a time, or what it trains on at a time if that is less
@@ -143,7 +144,10 @@ def _execute(session):
     folder = session.folder
     if folder.result.is_file():
         print(f"The run in {folder.path} has ended already; nothing is left to do.")
-        return _run(session, load(folder.path), json.loads(folder.result.read_text(encoding="utf-8")))
+        model = load(folder.path)
+        if not is_saved_model(folder.export):  # somebody has removed it
+            _export(session, model)
+        return _run(session, model, read_object(folder.result))
     folder.begin(session.config, session.data)
     log = MetricsLog(folder.metrics, session.start)
     evaluator = Evaluator(session.step.model, session.step.strategy)
@@ -191,16 +195,15 @@ def _finish(session, evaluator, log):
         log.add([{"step": steps, "split": "test", **_measure(session, evaluator, "test")}])
     metrics = _final_metrics(read_metrics(folder.metrics), steps)
     save_weights(session.step.model, folder.weights)
-    export(
-        session.step.model,
-        folder.export,
-        class_names=session.data.class_names,
-        image_size=session.rule.crop,
-        overwrite=True,
-    )
+    _export(session, session.step.model)
     write_json(folder.result, metrics)
     shutil.rmtree(folder.checkpoints, ignore_errors=True)
     return metrics
+
+
+def _export(session, model):
+    names, size = session.data.class_names, session.rule.crop
+    export(model, session.folder.export, class_names=names, image_size=size, overwrite=True)
 
 
 def _measure(session, evaluator, split):

@@ -103,12 +103,20 @@ class RunFolder:
 def _differences(stored, config):
     # A digest says more than the name under which the weights were found.
     free = (*FREE, "model") if config.get("weights") else FREE
-    keys = [key for key in sorted({*stored, *config}) if key not in free]
+    stored, config = ({k: v for k, v in _flat(c).items() if k.split(".")[0] not in free} for c in (stored, config))
+    keys = sorted({*stored, *config})
     return [
         f"{key} is {_short(stored.get(key))} there and {_short(config.get(key))} here"
         for key in keys
         if stored.get(key) != config.get(key)
     ]
+
+
+def _flat(config):
+    """Returns {"rule.crop": ...} for {"rule": {"crop": ...}}."""
+    inner = {k: v for k, v in config.items() if isinstance(v, dict)}
+    dotted = {f"{key}.{name}": value for key, part in inner.items() for name, value in part.items()}
+    return {key: value for key, value in config.items() if key not in inner} | dotted
 
 
 def _short(value, limit=200):

@@ -11,6 +11,7 @@ from typing import Any
 from bit_keras.data.examples import Data
 from bit_keras.data.opening import open_data
 from bit_keras.errors import DataError, RunError, UserError
+from bit_keras.evaluation.classifier import require_tensorflow
 from bit_keras.exporting.saved_model import versions
 from bit_keras.models.resnet_v2 import HEAD_LAYER
 from bit_keras.optimizers import Schedule
@@ -135,6 +136,7 @@ def _plan(settings, data, rule, architecture, step, picture, free, start):
 
 def _check(settings):
     """All that can be told before anything is read."""
+    require_tensorflow("Training")
     if settings.precision not in PRECISIONS:
         raise UserError(f"Expected `precision` among {PRECISIONS}. Received: precision={settings.precision!r}.")
     if not isinstance(settings.workdir, (str, PathLike)):

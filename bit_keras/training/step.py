@@ -24,7 +24,7 @@ def check_batch(batch_size, replicas, micro_batches):
     if micro_batches < 1 or batch_size % (replicas * micro_batches):
         raise UserError(
             f"Expected a batch that {replicas} replicas times {micro_batches} micro-batches divide. Received: "
-            f"batch_size={batch_size}. Choose another number of micro-batches or another batch."
+            f"batch_size={batch_size}. Choose a multiple of {replicas * max(1, micro_batches)}, or other parts."
         )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from bit_keras.errors import RunError
 
 CONFIG, LABELS, SPLIT, WEIGHTS = "config.json", "labels.txt", "split.csv", "weights.npz"
-NEEDED = ("data", "fingerprint", "rule", "seed")
+NEEDED = {"data": str, "fingerprint": str, "rule": dict, "seed": int}
 
 
 def read_run_config(folder):
@@ -18,10 +18,25 @@ def read_run_config(folder):
     path = Path(folder) / CONFIG
     if not path.is_file():
         return None
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise RunError(f"{path} is damaged ({error}). Copy the run folder again, or begin a new run.") from error
-    if not isinstance(config, dict) or not set(NEEDED) <= config.keys() or "crop" not in config["rule"]:
-        raise RunError(f"{path} is not of a bit_keras run: it lacks some of {NEEDED}. Give a run folder or a file.")
+    config = read_object(path)
+    is_ours = all(isinstance(config.get(key), kind) for key, kind in NEEDED.items())
+    if not is_ours or not isinstance(config["rule"].get("crop"), int):
+        raise RunError(f"{path} is not of a bit_keras run: it lacks {list(NEEDED)}. Give a run folder or a file.")
     return config
+
+
+def read_object(path):
+    """Returns the JSON object in the file `path` as a dictionary.
+
+    Raises:
+        RunError: if there is something else in it.
+    """
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunError(f"{path} is damaged ({error}). Copy its folder again, or make it anew.") from error
+    if not isinstance(value, dict):
+        raise RunError(
+            f"{path} is damaged: expected an object, received {type(value).__name__}. Copy its folder again."
+        )
+    return value

@@ -1,6 +1,8 @@
 """A user's mistake is one plain sentence on the error stream and exit code 1, never a traceback."""
 
+import os
 import re
+import shlex
 import subprocess
 import sys
 
@@ -64,3 +66,24 @@ def test_flags_of_an_earlier_call_in_the_same_process_are_forgotten(tmp_path, ca
     assert "no data 'nowhere'" in capsys.readouterr().err
     assert main(["finetune", "nowhere", "--model=R14x0.5"]) == 1
     assert "--workdir" in capsys.readouterr().err
+
+
+def test_closed_error_stream_and_a_terminal_without_umlauts_are_no_errors(finished, tmp_path):
+    (tmp_path / "labels.txt").write_text("blau\nröt\n", encoding="utf-8")
+    arguments = [finished.workdir, finished.photos / "red" / "0.png", f"--labels={tmp_path / 'labels.txt'}"]
+    line = subprocess.run(
+        f"{shlex.join(map(str, [sys.executable, '-m', 'bit_keras', 'predict', *arguments]))} 2>&-",
+        shell=True,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=True,
+    ).stdout
+    assert rb"r\xf6t" in line and b"blau" in line
+
+
+def test_other_backends_than_tensorflow_are_told_to_predict_nothing(finished):
+    arguments = [sys.executable, "-m", "bit_keras", "predict", finished.workdir, finished.photos / "red" / "0.png"]
+    environment = os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    outcome = subprocess.run(arguments, env=environment, capture_output=True, text=True)
+    message = "needs the TensorFlow backend of Keras. Received: jax. Set KERAS_BACKEND=tensorflow"
+    assert outcome.returncode == 1 and message in outcome.stderr and "Traceback" not in outcome.stderr

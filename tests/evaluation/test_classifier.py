@@ -45,6 +45,14 @@ def test_a_byte_order_mark_is_no_part_of_the_first_name(tiny, tmp_path):
     assert open_classifier(tiny, labels=tmp_path / "marked.txt").class_names == NAMES
 
 
+@pytest.mark.parametrize("text", ["{", "[1]", '{"image_size": "x"}', '{"image_size": 0}'])
+def test_damaged_description_of_an_export_is_told(small_model, tmp_path, text):
+    out = bit.export(small_model, tmp_path / "out", image_size=32)
+    (out / "assets" / "bit_keras.json").write_text(text)
+    with pytest.raises(bit.RunError, match=r"bit_keras\.json is damaged"):
+        open_classifier(out)
+
+
 def test_labels_that_lie_where_one_works_are_not_those_of_a_preset(tmp_path, monkeypatch, weights):
     # Two classes where the weights have three: taken, they would be refused.
     (tmp_path / "elsewhere").mkdir()

@@ -127,7 +127,7 @@ def test_all_broken_pictures_are_named(tiny, animals, tmp_path):
         predicted(tiny, images)
 
 
-@pytest.mark.parametrize("image", [noise(8, 8) / 255, noise(8, 8)[..., 0], noise(8, 8).astype(np.int32)])
+@pytest.mark.parametrize("image", [noise(8, 8) / 255, noise(8, 8)[..., 0], noise(8, 8).astype(np.int32), noise(0, 9)])
 def test_an_array_that_is_not_a_uint8_picture_is_refused(tiny, image):
     with pytest.raises(bit.DataError, match=r"uint8 array \(height, width, 3\).*Received: ndarray"):
         predicted(tiny, [image])

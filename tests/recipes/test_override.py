@@ -87,18 +87,18 @@ def test_equal_rules_are_one_key_even_if_lists_were_given():
         ({"num_examples": 0}, r"at least 1 training example.*num_examples=0"),
         ({"image_size": (0, 5)}, r"`image_size` as \(height, width\).*\(0, 5\)"),
         ({"image_size": (5,)}, r"`image_size` as \(height, width\).*\(5,\)"),
-        ({"steps": 0, "warmup_steps": 0}, r"`steps` of at least 1.*'steps': 0"),
-        ({"warmup_steps": 500}, r"`warmup_steps` from 0 to under `steps`.*'warmup_steps': 500"),
-        ({"warmup_steps": -1}, r"`warmup_steps` from 0.*'warmup_steps': -1"),
+        ({"steps": 0, "warmup_steps": 0}, r"`steps` of at least 1.*steps=0"),
+        ({"warmup_steps": 500}, r"`warmup_steps` from 0 to under `steps`.*warmup_steps=500"),
+        ({"warmup_steps": -1}, r"`warmup_steps` from 0.*warmup_steps=-1"),
         ({"boundaries": (300, 200)}, r"`boundaries` that rise.*\(300, 200\)"),
-        ({"base_learning_rate": 0}, r"`base_learning_rate` over 0.*'base_learning_rate': 0"),
+        ({"base_learning_rate": 0}, r"`base_learning_rate` over 0.*base_learning_rate=0"),
         ({"base_learning_rate": float("inf")}, r"`base_learning_rate` over 0.*inf"),
         ({"base_learning_rate": float("nan")}, r"`base_learning_rate` over 0.*nan"),
-        ({"batch_size": 0}, r"`batch_size` of at least 1.*'batch_size': 0"),
-        ({"crop": 513}, r"`crop` from 1 to `resize`.*'crop': 513"),
-        ({"crop": 0}, r"`crop` from 1.*'crop': 0"),
-        ({"resize": 479}, r"`crop` from 1 to `resize`.*'resize': 479"),
-        ({"mixup_alpha": -0.1}, r"`mixup_alpha` of at least 0.*'mixup_alpha': -0.1"),
+        ({"batch_size": 0}, r"`batch_size` of at least 1.*batch_size=0"),
+        ({"crop": 513}, r"`crop` from 1 to `resize`.*crop=513"),
+        ({"crop": 0}, r"`crop` from 1.*crop=0"),
+        ({"resize": 479}, r"`crop` from 1 to `resize`.*resize=479"),
+        ({"mixup_alpha": -0.1}, r"`mixup_alpha` of at least 0.*mixup_alpha=-0.1"),
         ({"mixup_alpha": float("nan")}, r"`mixup_alpha` of at least 0.*nan"),
     ],
 )
@@ -109,7 +109,7 @@ def test_values_out_of_range_are_refused(wrong, message):
 
 @pytest.mark.parametrize(
     "wrong, message",
-    [({"steps": 0}, r"`steps` of at least 1"), ({"crop": 1000}, r"`crop` from 1 to `resize`.*'crop': 1000")],
+    [({"steps": 0}, r"`steps` of at least 1"), ({"crop": 1000}, r"`crop` from 1 to `resize`.*crop=1000")],
 )
 def test_overrides_out_of_range_are_refused(wrong, message):
     with pytest.raises(UserError, match=message):

@@ -107,6 +107,27 @@ def test_run_of_another_configuration_is_refused(run, photos):
         again(run, photos, seed=1)
 
 
+def test_only_the_settings_of_the_rule_that_differ_are_told(run, photos):
+    with pytest.raises(bit.RunError) as told:
+        again(run, photos, flip=True)
+    assert "another configuration: rule.flip is false there and true here. Choose" in str(told.value)
+
+
+def test_lost_export_of_an_ended_run_is_made_again(run, photos, tmp_path):
+    copy = shutil.copytree(run.workdir, tmp_path / "copy")
+    shutil.rmtree(copy / "saved_model")
+    pictures = tf.random.stateless_uniform((2, 32, 32, 3), [0, 1])
+    exported = tf.saved_model.load(str(again(run, photos, workdir=copy).export_dir))
+    np.testing.assert_allclose(exported(pictures), tf.saved_model.load(str(run.export_dir))(pictures), atol=1e-5)
+
+
+def test_damaged_result_is_told(run, photos, tmp_path):
+    copy = shutil.copytree(run.workdir, tmp_path / "copy")
+    (copy / "result.json").write_text("{")
+    with pytest.raises(bit.RunError, match=r"result\.json is damaged"):
+        again(run, photos, workdir=copy)
+
+
 def test_run_from_other_weights_of_the_same_name_is_refused(photos, tmp_path):
     first, second = (bit.build("R14x0.5", num_classes=2, seed=seed) for seed in (0, 1))
     bit.finetune(photos, model=first, workdir=tmp_path / "run", **SMALL | {"steps": 1})
@@ -128,7 +149,10 @@ def test_run_is_tested_on_its_test_pictures_wherever_they_are_now(run, photos, t
     assert metrics["loss"] == pytest.approx(run.metrics["test_loss"], rel=1e-5)
 
 
-@pytest.mark.parametrize("text", ['{"rule": {"cr', "{}", "[1]"])
+OTHER_TYPES = '{"data": "a", "fingerprint": "b", "seed": 0, "rule": 5}'
+
+
+@pytest.mark.parametrize("text", ['{"rule": {"cr', "{}", "[1]", OTHER_TYPES])
 def test_damaged_or_foreign_configuration_is_told(run, photos, tmp_path, text):
     copy = shutil.copytree(run.workdir, tmp_path / "copy")
     (copy / "config.json").write_text(text)
@@ -337,19 +361,20 @@ def test_broken_picture_stops_a_strict_run_before_anything_is_written(tmp_path):
 
 
 def test_loss_that_is_not_finite_stops_the_run_and_names_the_step(photos, tmp_path):
+    arguments = {"model": "R14x0.5", "workdir": tmp_path / "run", "base_learning_rate": 3e38, "eval_every": 4}
     with pytest.raises(bit.RunError, match=r"The loss is (nan|inf) at step \d"):
-        bit.finetune(photos, model="R14x0.5", workdir=tmp_path / "run", base_learning_rate=3e38, **SMALL)
+        bit.finetune(photos, **arguments, **SMALL)
 
 
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
         ({"precision": "float8"}, "Expected `precision` among"),
-        ({"micro_batches": 3}, "micro-batches divide"),
+        ({"micro_batches": 3}, "micro-batches divide.*Choose a multiple of 3"),
         ({"save_every": 0}, "Expected `save_every` of at least 1"),
         ({"model": "R51x1"}, "Expected a variant such as"),
         ({"model": "BiT-X"}, "no preset of that name"),
-        ({"crop": 64}, "`crop` from 1 to `resize`"),
+        ({"crop": 64}, r"`crop` from 1 to `resize`\. Received: crop=64, resize=36\."),
         ({"strategy": "cloud"}, "Expected `strategy`"),
         ({"strategy": None}, "Expected `strategy`"),
         ({"seed": None}, "`seed` of at least 0, a whole number.*None"),
