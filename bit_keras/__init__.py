@@ -17,7 +17,7 @@ _HOMES = {
     "models.endpoints": ["endpoint", "pyramid"],
     "weights.catalogue": ["Preset", "list_presets", "preset"],
     "weights.loading": ["load"],
-    "weights.npz": ["save_weights"],
+    "weights.saving": ["save_weights"],
     "weights.applications": ["BiTR50x1", "BiTR50x3", "BiTR101x1", "BiTR101x3", "BiTR152x2", "BiTR152x4"],
     "evaluation.evaluating": ["evaluate"],
     "evaluation.predicting": ["Prediction", "predict"],
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from bit_keras.weights.applications import BiTR50x1, BiTR50x3, BiTR101x1, BiTR101x3, BiTR152x2, BiTR152x4
     from bit_keras.weights.catalogue import Preset, list_presets, preset
     from bit_keras.weights.loading import load
-    from bit_keras.weights.npz import save_weights
+    from bit_keras.weights.saving import save_weights
 
 __all__ = list(_HOME_OF)
 

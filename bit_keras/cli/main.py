@@ -16,6 +16,7 @@ COMMANDS = {
     "evaluate": "measures accuracy and loss of a model on pictures",
     "predict": "names what is on pictures",
     "export": "writes a SavedModel that others can serve",
+    "convert": "writes weights in another format, or tells what a file holds",
 }
 
 

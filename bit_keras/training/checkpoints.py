@@ -9,8 +9,8 @@ import numpy as np
 
 from bit_keras.errors import RunError, WeightsError
 from bit_keras.weights.assigning import by_name, named_variables
+from bit_keras.weights.formats.npz import read_npz, write_npz
 from bit_keras.weights.names import canonical_name, check_shapes
-from bit_keras.weights.npz import read_npz, write_npz
 
 KEPT = 2  # the newest, and one more in case a disk loses it
 

@@ -19,10 +19,10 @@ from bit_keras.training import checkpoints
 from bit_keras.training.loop import train
 from bit_keras.training.metrics_log import MetricsLog, read_metrics
 from bit_keras.training.session import Settings, prepare
+from bit_keras.weights.formats.table import is_saved_model
 from bit_keras.weights.loading import load
-from bit_keras.weights.npz import save_weights
 from bit_keras.weights.run_config import read_object
-from bit_keras.weights.saved_model import is_saved_model
+from bit_keras.weights.saving import save_weights
 
 SAVES, EVALUATIONS = 20, 5  # in a run, unless the user says otherwise; chosen so that little is lost
 EVALUATION_BATCH = 64  # pictures on a replica at a time, or what it trains on at a time if that is less

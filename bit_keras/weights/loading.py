@@ -7,11 +7,12 @@ import keras
 
 from bit_keras.errors import WeightsError
 from bit_keras.models.resnet_v2 import build
-from bit_keras.weights.assigning import assign, by_name
+from bit_keras.weights.assigning import assign
 from bit_keras.weights.catalogue import PRESETS, find_preset
 from bit_keras.weights.fetching import fetched
+from bit_keras.weights.formats.table import is_safetensors_folder, read
+from bit_keras.weights.matching import canonical
 from bit_keras.weights.names import architecture_of
-from bit_keras.weights.npz import read_npz
 from bit_keras.weights.run_config import CONFIG, WEIGHTS
 
 
@@ -21,8 +22,8 @@ def load(source: str | PathLike, *, num_classes: int | None = None, dtype=None) 
     Depth, width, head and kind of normalization are read off the arrays.
 
     Args:
-        source: a preset (`bit.list_presets()`), an `.npz` file, a SavedModel folder that `bit.export` wrote, or a run
-            folder of `bit.finetune`.
+        source: a preset (`bit.list_presets()`); a file `.npz`, `.h5`, `.safetensors` or `.keras`; a SavedModel or
+            TF-Hub folder, a Hugging Face folder, or a run folder of `bit.finetune`.
         num_classes: None gives what the file holds, with its head if it has one; a number gives its backbone with a new
             zero head of that many classes; 0 gives no head, so the output is the (batch, 2048 * width) features.
         dtype: a Keras dtype policy or its name; None for the global one.
@@ -37,7 +38,7 @@ def load(source: str | PathLike, *, num_classes: int | None = None, dtype=None) 
 def read_arrays(source):
     """Returns {canonical name: `Array`} of what `load` takes; the numbers are read when asked for."""
     path = weights_path(source)
-    return by_name(_reader(path)(path), path)
+    return canonical(read(path), path)
 
 
 def load_arrays(arrays, source, *, num_classes=None, **options):
@@ -60,7 +61,7 @@ def weights_path(source):
     if not isinstance(source, (str, PathLike)):
         raise WeightsError(f"Expected a preset, a file or a folder. Received: {source!r}.")
     path = Path(source)
-    if path.is_dir() and (path / CONFIG).is_file():
+    if path.is_dir() and (path / CONFIG).is_file() and not is_safetensors_folder(path):
         return _of_run(path)
     if path.exists():
         return path
@@ -79,17 +80,3 @@ def _of_run(folder):
             "it stopped."
         )
     return folder / WEIGHTS
-
-
-def _reader(path):
-    if path.is_file():
-        return read_npz
-    # Here, so that .npz files load where TensorFlow is not installed.
-    from bit_keras.weights.saved_model import is_saved_model, read_saved_model
-
-    if is_saved_model(path):
-        return read_saved_model
-    raise WeightsError(
-        f"Expected an .npz file, a SavedModel folder (with saved_model.pb) or a run folder (with config.json). "
-        f"Received the folder {path}, which is neither."
-    )

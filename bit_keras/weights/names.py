@@ -6,7 +6,7 @@ A canonical name is the name in the published `.npz`, for instance `resnet/block
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,11 +23,26 @@ MAX_UNITS = 1000  # of a block; far over any BiT, and small enough that a hostil
 
 @dataclass(frozen=True)
 class Array:
-    """One array of a file: name and shape are known, `read()` fetches the numbers."""
+    """One array of a file: name, shape and dtype are known, `read()` fetches the numbers."""
 
     name: str
     shape: tuple[int, ...]
     read: Callable[[], np.ndarray]
+    dtype: str = "float32"
+
+    def renamed(self, name):
+        """Returns the same array by another name."""
+        return replace(self, name=name)
+
+    def reshaped(self, shape):
+        """Returns the array in another shape of as many numbers."""
+        return replace(self, shape=tuple(shape), read=lambda: self.read().reshape(shape))
+
+    def transposed(self, axes):
+        """Returns the array with its axes in another order."""
+        return replace(
+            self, shape=tuple(self.shape[axis] for axis in axes), read=lambda: np.transpose(self.read(), axes)
+        )
 
 
 def canonical_name(variable):
@@ -39,8 +54,11 @@ def repaired(name):
     """Returns `name` as it should be.
 
     Some published files count the layers (`standardized_conv2d_3`) or name the projection in another way; anything
-    under `.../a/proj` is the projection (big_vision, models/bit_paper.py).
+    under `.../a/proj` is the projection (big_vision, models/bit_paper.py). Keras 2 leaves out `resnet/`, calls the head
+    `head/dense` and ends with the number of the output.
     """
+    name = re.sub(r"^(?=(root_block|block\d|group_norm|batch_norm|head)/)", "resnet/", name.removesuffix(":0"))
+    name = name.replace("resnet/head/dense/", "resnet/head/conv2d/")
     name = re.sub(r"(standardized_conv2d|conv2d|group_norm|batch_norm)_\d+(?=/)", r"\1", name)
     return re.sub(r"/a/proj(?!/conv2d/)(/.*)?/kernel$", "/a/proj/standardized_conv2d/kernel", name)
 

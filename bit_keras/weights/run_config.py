@@ -19,6 +19,8 @@ def read_run_config(folder):
     if not path.is_file():
         return None
     config = read_object(path)
+    if "model_type" in config:  # Hugging Face calls its own so too
+        return None
     is_ours = all(isinstance(config.get(key), kind) for key, kind in NEEDED.items())
     if not is_ours or not isinstance(config["rule"].get("crop"), int):
         raise RunError(f"{path} is not of a bit_keras run: it lacks {list(NEEDED)}. Give a run folder or a file.")

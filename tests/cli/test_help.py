@@ -15,6 +15,7 @@ FLAGS = {
     "evaluate": "split labels image_size batch_size seed [no]strict",
     "predict": "labels image_size top batch_size [no]json [no]strict",
     "export": "labels image_size [no]overwrite",
+    "convert": "[no]describe [no]overwrite",
 }
 
 

@@ -11,8 +11,8 @@ import pytest
 import bit_keras as bit
 from bit_keras.errors import WeightsError
 from bit_keras.weights.assigning import assign
+from bit_keras.weights.formats.npz import read_npz
 from bit_keras.weights.loading import read_arrays
-from bit_keras.weights.npz import read_npz
 from tests.weights.crafting import GAMMA, damage, npy, write_npz
 
 TINY = {"a/kernel": np.arange(6, dtype="float32").reshape(2, 3), "b/gamma": np.full(4, 0.1, "float32")}

@@ -81,7 +81,7 @@ FULL_DISK = """
 import pathlib, resource, sys
 import numpy as np
 from bit_keras.errors import SaveError
-from bit_keras.weights.npz import write_npz
+from bit_keras.weights.formats.npz import write_npz
 resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
 try:
     write_npz(sys.argv[1], [("a", np.ones(1000, "float32")), ("b", np.ones(400_000, "float32"))])
@@ -103,7 +103,7 @@ def test_save_that_the_disk_cannot_hold_leaves_the_old_file(small_model, tmp_pat
 SAVE_FOR_EVER = """
 import itertools, sys
 import numpy as np
-from bit_keras.weights.npz import write_npz
+from bit_keras.weights.formats.npz import write_npz
 for generation in itertools.count():
     write_npz(sys.argv[1], ((f"array{i}", np.full(100_000, generation, "float32")) for i in range(20)))
     print(generation, flush=True)

@@ -9,17 +9,13 @@ import tokenize
 import zipfile
 import zlib
 from functools import partial
-from os import PathLike
-from pathlib import Path
 
-import keras
 import numpy as np
 from numpy.lib import format as npy
 
 from bit_keras.errors import WeightsError
 from bit_keras.files import atomic_file
-from bit_keras.weights.assigning import arrays_of
-from bit_keras.weights.names import Array, architecture_of, repaired
+from bit_keras.weights.names import Array
 
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # all that NumPy writes
 MAX_HEADER = 10_000  # bytes; NumPy's own limit for headers that are not trusted
@@ -41,8 +37,8 @@ def read_npz(path):
             headers = [_header(archive, member, path) for member in members]
     except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError, OSError) as error:
         raise WeightsError(f"{path} is not a complete .npz file ({error}). Fetch or copy it again.") from error
-    for member, (name, shape) in zip(members, headers, strict=True):
-        yield Array(repaired(name), shape, partial(_numbers, path, member, name))
+    for member, (name, shape, dtype) in zip(members, headers, strict=True):
+        yield Array(name, shape, partial(_numbers, path, member, name), dtype)
 
 
 def write_npz(path, arrays):
@@ -57,24 +53,8 @@ def write_npz(path, arrays):
                 npy.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
 
 
-def save_weights(model: keras.Model, path: str | PathLike) -> None:
-    """Writes the weights of a BiT as float32 in the official layout, which the 2020 code, timm and big_vision load.
-
-    Args:
-        model: a BiT of this package.
-        path: the file, by custom with the suffix `.npz`; an older one is replaced once the new one is whole.
-
-    Raises:
-        SaveError: if the file cannot be written.
-        WeightsError: for a model that is no BiT.
-    """
-    arrays = arrays_of(model)
-    architecture_of({name: array.shape for name, array in arrays.items()}, f"the model {model.name}")
-    write_npz(Path(path), ((name, array.read().astype("float32")) for name, array in arrays.items()))
-
-
 def _header(archive, member, path):
-    """Returns the name and shape of a member after checking that it is what it claims to be."""
+    """Returns name, shape and dtype of a member after checking that it is what it claims to be."""
     name = member.filename.removesuffix(".npy")
     if member.compress_type not in COMPRESSIONS:
         raise WeightsError(f"The array {name} in {path} is compressed as no NumPy does it. Save it with numpy.savez.")
@@ -98,7 +78,7 @@ def _header(archive, member, path):
             f"The array {name} in {path} claims shape {shape} of {dtype} but has {member.file_size - size} bytes. "
             "The file is damaged; fetch or copy it again."
         )
-    return name, tuple(shape)
+    return name, tuple(shape), dtype.name
 
 
 def _numbers(path, member, name):

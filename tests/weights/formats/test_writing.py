@@ -1,0 +1,64 @@
+"""What is written can be read again, by us and by those whose format it is."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+import bit_keras as bit
+from tests.weights.formats import foreign
+
+
+def arrays_in(model):
+    return {"resnet/" + variable.path.replace("-", "/"): variable.numpy() for variable in model.variables}
+
+
+@pytest.mark.parametrize("suffix", ["npz", "safetensors", "keras"])
+def test_written_file_is_read_again_to_the_bit(suffix, small_model, tmp_path):
+    bit.save_weights(small_model, tmp_path / f"mine.{suffix}")
+    for old, new in zip(small_model.get_weights(), bit.load(tmp_path / f"mine.{suffix}").get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_safetensors_have_the_names_and_layout_of_hugging_face(small_file, seeded_small, tmp_path):
+    bit.save_weights(bit.load(small_file), tmp_path / "model.safetensors")
+    expected, found = foreign.hugging_face_tensors(seeded_small), load_file(tmp_path / "model.safetensors")
+    assert found.keys() == expected.keys()
+    for name, tensor in expected.items():
+        np.testing.assert_array_equal(found[name], tensor)
+
+
+def test_configuration_beside_safetensors_describes_the_network(small_model, tmp_path):
+    bit.save_weights(small_model, tmp_path / "model.safetensors")
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["model_type"] == "bit" and config["architectures"] == ["BitForImageClassification"]
+    assert config["depths"] == [1, 1, 1, 1] and config["hidden_sizes"] == [128, 256, 512, 1024]
+    assert config["embedding_size"] == 32 and config["num_labels"] == 3
+
+
+def test_configuration_of_something_else_is_not_overwritten(small_model, tmp_path):
+    (tmp_path / "config.json").write_text('{"seed": 0}')
+    with pytest.raises(bit.UserError, match=r"config\.json is of something else"):
+        bit.save_weights(small_model, tmp_path / "model.safetensors")
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_network_that_transformers_has_not_is_refused(tmp_path):
+    model = bit.build("R14x0.5", num_classes=2, normalization="batch")
+    with pytest.raises(bit.UserError, match=r"group normalization and standardized kernels.*Write an \.npz instead"):
+        bit.save_weights(model, tmp_path / "model.safetensors")
+
+
+def test_keras_archive_is_a_model_for_keras_itself(small_model, tmp_path):
+    bit.save_weights(small_model, tmp_path / "mine.keras")
+    pictures = np.random.default_rng(0).uniform(-1, 1, (2, 32, 40, 3)).astype("float32")
+    loaded = keras.saving.load_model(tmp_path / "mine.keras")
+    np.testing.assert_array_equal(loaded(pictures), small_model(pictures))
+
+
+@pytest.mark.parametrize("suffix", ["h5", "pt", "pb"])
+def test_formats_that_are_only_read_are_not_written(suffix, small_model, tmp_path):
+    with pytest.raises(bit.UserError, match=r"ends with \.npz, \.safetensors or \.keras"):
+        bit.save_weights(small_model, tmp_path / f"mine.{suffix}")
