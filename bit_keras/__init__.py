@@ -15,9 +15,11 @@ _HOMES = {
     "models.variant": ["Variant"],
     "models.resnet_v2": ["build"],
     "models.endpoints": ["endpoint", "pyramid"],
-    "weights.catalogue": ["Preset", "list_presets", "preset"],
+    "weights.catalogue": ["Accuracy", "Preset", "list_presets", "preset"],
     "weights.loading": ["load"],
     "weights.saving": ["save_weights"],
+    "weights.class_names": ["decode_predictions"],
+    "weights.saved_model_layer": ["SavedModelLayer"],
     "weights.applications": ["BiTR50x1", "BiTR50x3", "BiTR101x1", "BiTR101x3", "BiTR152x2", "BiTR152x4"],
     "evaluation.evaluating": ["evaluate"],
     "evaluation.predicting": ["Prediction", "predict"],
@@ -40,8 +42,10 @@ if TYPE_CHECKING:
     from bit_keras.recipes.hyperrule import HyperRule
     from bit_keras.training.finetuning import Run, finetune
     from bit_keras.weights.applications import BiTR50x1, BiTR50x3, BiTR101x1, BiTR101x3, BiTR152x2, BiTR152x4
-    from bit_keras.weights.catalogue import Preset, list_presets, preset
+    from bit_keras.weights.catalogue import Accuracy, Preset, list_presets, preset
+    from bit_keras.weights.class_names import decode_predictions
     from bit_keras.weights.loading import load
+    from bit_keras.weights.saved_model_layer import SavedModelLayer
     from bit_keras.weights.saving import save_weights
 
 __all__ = list(_HOME_OF)

@@ -20,7 +20,7 @@ def test_python_blocks_and_commands_run_in_order(tmp_path):
         subprocess.run([sys.executable, "-c", block], cwd=tmp_path, check=True)
     lines = [line.split("#")[0].split() for block in blocks("sh") for line in block.splitlines()]
     commands = [line[1:] for line in lines if line and line[0] == "bit-keras"]
-    assert {command[0] for command in commands} == {"presets", "finetune", "evaluate", "predict", "export"}
+    assert {command[0] for command in commands} == {"presets", "finetune", "evaluate", "predict", "export", "convert"}
     for command in commands:
         subprocess.run([sys.executable, "-m", "bit_keras", *command], cwd=tmp_path, check=True)
 

@@ -30,9 +30,18 @@ def execute(config):
     names = list_presets(config.pattern)
     if not names:
         raise UserError(f"No preset matches {config.pattern!r}. `bit-keras presets` lists them all.")
-    print(f"{'preset':<26} {'parameters':>14} {'classes':>8}  trained on")
+    print(f"{'preset':<40} {'parameters':>13} {'classes':>7}  {'accuracy':<22}  trained on")
     for entry in map(preset, names):
-        print(f"{entry.name:<26} {entry.num_parameters:>14,} {entry.num_classes:>8,}  {entry.upstream}")
+        print(
+            f"{entry.name:<40} {entry.num_parameters:>13,} {entry.num_classes:>7,}  {_accuracy(entry):<22}  "
+            f"{entry.upstream}"
+        )
+
+
+def _accuracy(entry):
+    if entry.accuracy is None:
+        return ""
+    return f"{entry.accuracy.percent:.2f}% at {entry.accuracy.image_size} px"
 
 
 COMMAND = Command(

@@ -26,24 +26,24 @@ def cache_folder():
     return Path(os.environ.get("BIT_KERAS_HOME", "~/.cache/bit_keras")).expanduser()
 
 
-def fetched(preset):
-    """Returns the path of the preset's file, fetching it if the cache lacks it.
+def fetched(file):
+    """Returns the path of the published `file` (such as "BiT-S-R50x1.npz"), fetching it if the cache lacks it.
 
     Raises:
         WeightsError: if it cannot be fetched; it says which file to put where.
         SaveError: if it cannot be written.
     """
-    path = cache_folder() / preset.file
+    path = cache_folder() / file
     if path.is_file():
         return path
-    url = f"{_base_url()}/{preset.file}"
+    url = f"{_base_url()}/{file}"
     try:
         _fetch(url, path)
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
         reason = getattr(error, "reason", None) or error
         raise WeightsError(
             f"Could not fetch {url} ({reason}). Without a network, put that file at {path}, or give the path of a copy "
-            "instead of the preset's name."
+            "of weights instead of the preset's name."
         ) from error
     return path
 

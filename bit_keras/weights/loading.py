@@ -8,12 +8,14 @@ import keras
 from bit_keras.errors import WeightsError
 from bit_keras.models.resnet_v2 import build
 from bit_keras.weights.assigning import assign
-from bit_keras.weights.catalogue import PRESETS, find_preset
+from bit_keras.weights.catalogue import find_preset, nearest, preset
 from bit_keras.weights.fetching import fetched
 from bit_keras.weights.formats.table import is_safetensors_folder, read
 from bit_keras.weights.matching import canonical
 from bit_keras.weights.names import architecture_of
 from bit_keras.weights.run_config import CONFIG, WEIGHTS
+
+MISTAKEN = ("BiT-S-R50x3.h5", "BiT-S-R101x1.h5")
 
 
 def load(source: str | PathLike, *, num_classes: int | None = None, dtype=None) -> keras.Model:
@@ -38,7 +40,9 @@ def load(source: str | PathLike, *, num_classes: int | None = None, dtype=None) 
 def read_arrays(source):
     """Returns {canonical name: `Array`} of what `load` takes; the numbers are read when asked for."""
     path = weights_path(source)
-    return canonical(read(path), path)
+    arrays = canonical(read(path), path)
+    _refuse_mistaken(path, arrays)
+    return arrays
 
 
 def load_arrays(arrays, source, *, num_classes=None, **options):
@@ -66,11 +70,24 @@ def weights_path(source):
     if path.exists():
         return path
     if found := find_preset(str(source)):
-        return fetched(found)
+        return fetched(found.file)
     raise WeightsError(
-        f"There is no file or folder {source}, and no preset of that name. Give a path that exists or one of: "
-        f"{', '.join(PRESETS)}."
+        f"There is no file or folder {source}, and no preset of that name. Give a path that exists, or a preset. "
+        f"{nearest(source)}"
     )
+
+
+def _refuse_mistaken(path, arrays):
+    """Two published files hold other networks than their names say (google-research/big_transfer, issue 47)."""
+    if path.name not in MISTAKEN:
+        return
+    name = path.stem
+    found = architecture_of({name: array.shape for name, array in arrays.items()}, path).variant
+    if found != preset(name).variant:
+        raise WeightsError(
+            f"{path} holds a BiT-{found}, not what its name says: the published {path.name} is known to be wrong. Use "
+            f"the preset {name}, whose .npz is right."
+        )
 
 
 def _of_run(folder):

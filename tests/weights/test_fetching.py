@@ -66,40 +66,40 @@ def offline(monkeypatch):
 
 def test_whole_file_is_cached_under_its_name(monkeypatch):
     with serving(monkeypatch):
-        path = fetched(PRESET)
+        path = fetched(PRESET.file)
     assert path == cache_folder() / "BiT-S-R50x1.npz"
     assert path.read_bytes() == CONTENT and os.listdir(cache_folder()) == ["BiT-S-R50x1.npz"]
 
 
 def test_second_time_needs_no_server(monkeypatch):
     with serving(monkeypatch):
-        first = fetched(PRESET)
-    assert fetched(PRESET) == first and first.read_bytes() == CONTENT
+        first = fetched(PRESET.file)
+    assert fetched(PRESET.file) == first and first.read_bytes() == CONTENT
 
 
 def test_mirror_may_end_with_a_slash(monkeypatch):
     with serving(monkeypatch) as address:
         monkeypatch.setenv("BIT_KERAS_BASE_URL", address + "/")
-        assert fetched(PRESET).read_bytes() == CONTENT
+        assert fetched(PRESET.file).read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("manner", ["cut", "reset"])
 def test_cut_connection_is_an_error_and_leaves_nothing_in_the_cache(manner, monkeypatch):
     with serving(monkeypatch, manner=manner), pytest.raises(WeightsError, match=r"Could not fetch http.*R50x1\.npz"):
-        fetched(PRESET)
+        fetched(PRESET.file)
     assert not cache_folder().exists() or os.listdir(cache_folder()) == []
 
 
 def test_fetch_works_after_one_that_was_cut(monkeypatch):
     with serving(monkeypatch, manner="cut"), pytest.raises(WeightsError):
-        fetched(PRESET)
+        fetched(PRESET.file)
     with serving(monkeypatch):
-        assert fetched(PRESET).read_bytes() == CONTENT
+        assert fetched(PRESET.file).read_bytes() == CONTENT
 
 
 def test_length_that_is_no_number_is_an_error(monkeypatch):
     with serving(monkeypatch, length="many"), pytest.raises(WeightsError, match="declares the length 'many'"):
-        fetched(PRESET)
+        fetched(PRESET.file)
 
 
 def test_home_may_be_written_with_a_tilde(monkeypatch, tmp_path):
@@ -117,7 +117,7 @@ def test_file_that_the_server_lacks_is_an_error_that_says_what_to_put_where(monk
 
 def test_endless_redirection_is_an_error(monkeypatch):
     with serving(monkeypatch, manner="moved"), pytest.raises(WeightsError, match=r"Could not fetch .*\.npz"):
-        fetched(PRESET)
+        fetched(PRESET.file)
 
 
 def test_offline_error_names_the_address_and_the_place_in_the_cache(offline):
@@ -129,7 +129,7 @@ def test_offline_error_names_the_address_and_the_place_in_the_cache(offline):
 def test_other_schemes_are_refused(monkeypatch):
     monkeypatch.setenv("BIT_KERAS_BASE_URL", "file:///etc")
     with pytest.raises(UserError, match=r"BIT_KERAS_BASE_URL to begin with https:// or http://.*'file:///etc'"):
-        fetched(PRESET)
+        fetched(PRESET.file)
 
 
 def test_cache_is_in_the_home_of_the_user_unless_moved(monkeypatch, tmp_path):

@@ -130,3 +130,10 @@ def test_missing_tensors_are_named(seeded_small, tmp_path):
     arrays = {name: array for name, array in seeded_small.items() if "block3/unit01/b" not in name}
     with pytest.raises(bit.WeightsError, match=r"Missing: resnet/block3/unit01/b/group_norm/gamma \(128,\)"):
         bit.load(foreign.write_timm(tmp_path / "less.safetensors", arrays))
+
+
+@pytest.mark.parametrize("name", ["BiT-S-R50x3", "BiT-S-R101x1"])
+def test_published_file_that_holds_the_wrong_network_is_refused(name, seeded_small, tmp_path):
+    path = foreign.write_keras2(tmp_path / f"{name}.h5", seeded_small)
+    with pytest.raises(bit.WeightsError, match=rf"{name}\.h5 is known to be wrong\. Use the preset {name}"):
+        bit.load(path)
