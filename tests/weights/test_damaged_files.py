@@ -122,7 +122,7 @@ def test_surplus_array_is_refused_without_being_read(small_arrays, tmp_path):
     path = write_npz(tmp_path / "bomb.npz", small_arrays, compression=zipfile.ZIP_DEFLATED)
 
     def load():
-        with pytest.raises(WeightsError, match=r"Not in that network: bomb \(25000000,\)"):
+        with pytest.raises(WeightsError, match=r"bomb\.npz has \d+ bytes but claims \d+ bytes of numbers"):
             bit.load(path)
 
     assert traced_peak(load) < 5e6
