@@ -58,7 +58,7 @@ def execute(config):
 
 COMMAND = Command(
     "bit-keras evaluate MODEL DATA",
-    "Measures accuracy and loss; every picture counts once. MODEL is a run folder, a SavedModel, an .npz or a preset;\n"
+    "Measures accuracy and loss; every picture counts once. MODEL is a run folder, a SavedModel, a weights file or a preset;\n"
     "DATA as for finetune. A run on the data that it was trained on is measured on its test pictures.",
     FLAGS,
     configure,

@@ -43,7 +43,7 @@ def execute(config):
 COMMAND = Command(
     "bit-keras export MODEL OUT",
     "Writes a SavedModel folder that TensorFlow Serving, TF-Hub and bit-keras itself load. MODEL is a run folder, a\n"
-    "SavedModel, an .npz or a preset.",
+    "SavedModel, a weights file or a preset.",
     FLAGS,
     configure,
     execute,

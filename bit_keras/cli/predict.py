@@ -75,7 +75,7 @@ def _row(prediction):
 
 COMMAND = Command(
     "bit-keras predict MODEL PICTURE ...",
-    "Names what is on pictures, likeliest first. MODEL is a run folder, a SavedModel, an .npz or a preset;\n"
+    "Names what is on pictures, likeliest first. MODEL is a run folder, a SavedModel, a weights file or a preset;\n"
     "a PICTURE may be a folder of pictures.",
     FLAGS,
     configure,

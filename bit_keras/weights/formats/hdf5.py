@@ -11,10 +11,10 @@ from pathlib import Path
 import h5py
 
 from bit_keras.errors import WeightsError
+from bit_keras.weights.formats.limits import check_expansion
 from bit_keras.weights.names import Array
 
 WHOLE = "model_weights"  # the group that holds them in a file with a whole model
-MAX_EXPANSION = 2  # numbers may take this many times the file's size; weights hardly compress
 # What h5py raises for damaged files; these were seen.
 ERRORS = (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError, OverflowError, MemoryError)
 
@@ -32,7 +32,7 @@ def read_hdf5(path):
             for layer in _texts(root, "layer_names")
             for weight in _texts(root[layer], "weight_names")
         ]
-        check_sizes((dataset for *_, dataset in found), Path(path).stat().st_size, path)
+        check_expansion(sum(dataset.nbytes for *_, dataset in found), Path(path).stat().st_size, path)
         prefix = "" if root is file else f"{WHOLE}/"
         arrays = [
             Array(name, dataset.shape, partial(_numbers, path, prefix + place), dataset.dtype.name)
@@ -66,13 +66,6 @@ def dataset_in(group, name, path):
     if group.dtype.kind != "f":
         raise WeightsError(f"Expected floating-point numbers in {path}. {name} holds {group.dtype}.")
     return group
-
-
-def check_sizes(datasets, available, path):
-    """Raises a `WeightsError` if the numbers would take much more memory than the file has bytes."""
-    total = sum(dataset.nbytes for dataset in datasets)
-    if total > MAX_EXPANSION * available:
-        raise WeightsError(f"{path} has {available} bytes but claims {total} bytes of numbers. Fetch or copy it again.")
 
 
 def _texts(group, attribute):

@@ -11,7 +11,8 @@ from functools import partial
 import h5py
 
 from bit_keras.errors import WeightsError
-from bit_keras.weights.formats.hdf5 import check_sizes, dataset_in, opened
+from bit_keras.weights.formats.hdf5 import dataset_in, opened
+from bit_keras.weights.formats.limits import check_expansion
 from bit_keras.weights.names import Array
 
 WEIGHTS = "model.weights.h5"
@@ -42,7 +43,7 @@ def _arrays(file, path, size):
         for number, parameter in zip(sorted(layer["vars"]), _parameters(name), strict=False)
     ]
     datasets = [dataset_in(file, place, path) for place, _ in found]
-    check_sizes(datasets, size, path)
+    check_expansion(sum(dataset.nbytes for dataset in datasets), size, path)
     for (place, name), dataset in zip(found, datasets, strict=True):
         yield Array(f"resnet/{name}", dataset.shape, partial(_numbers, path, place), dataset.dtype.name)
 

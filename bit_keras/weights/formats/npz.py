@@ -16,10 +16,10 @@ from numpy.lib import format as npy
 
 from bit_keras.errors import WeightsError
 from bit_keras.files import atomic_file
+from bit_keras.weights.formats.limits import check_expansion
 from bit_keras.weights.names import Array
 
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # all that NumPy writes
-MAX_EXPANSION = 2  # numbers may take this many times the file's size; weights hardly compress
 MAX_HEADER = 10_000  # bytes; NumPy's own limit for headers that are not trusted
 
 
@@ -36,7 +36,7 @@ def read_npz(path):
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-            _check_sizes(members, path)
+            check_expansion(sum(member.file_size for member in members), Path(path).stat().st_size, path)
             headers = [_header(archive, member, path) for member in members]
     except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError, OSError) as error:
         raise WeightsError(f"{path} is not a complete .npz file ({error}). Fetch or copy it again.") from error
@@ -54,16 +54,6 @@ def write_npz(path, arrays):
         for name, array in arrays:
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 npy.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
-
-
-def _check_sizes(members, path):
-    """Zeros compress a thousandfold; a file that is all zeros would take the memory of a file that is not."""
-    available, total = Path(path).stat().st_size, sum(member.file_size for member in members)
-    if total > MAX_EXPANSION * available:
-        raise WeightsError(
-            f"{path} has {available} bytes but claims {total} bytes of numbers, and weights do not compress so. Save "
-            "it without compression (numpy.savez)."
-        )
 
 
 def _header(archive, member, path):
