@@ -58,8 +58,8 @@ def execute(config):
 
 COMMAND = Command(
     "bit-keras evaluate MODEL DATA",
-    "Measures accuracy and loss; every picture counts once. MODEL is a run folder, a SavedModel, a weights file or a preset;\n"
-    "DATA as for finetune. A run on the data that it was trained on is measured on its test pictures.",
+    "Measures accuracy and loss; every picture counts once. MODEL is a run folder, a SavedModel, a weights file or a\n"
+    "preset; DATA as for finetune. A run on the data that it was trained on is measured on its test pictures.",
     FLAGS,
     configure,
     execute,
