@@ -43,7 +43,7 @@ def atomic_file(path):
         os.replace(partial, path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise _save_error(path, error) from error
+        raise save_error(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             partial.unlink()
@@ -60,11 +60,11 @@ def atomic_folder(path):
         partial.mkdir()
         yield partial
         for entry in (*partial.rglob("*"), partial):
-            (_sync_folder if entry.is_dir() else _sync)(entry)
+            (_sync_folder if entry.is_dir() else sync)(entry)
         _swap_in(partial, path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise _save_error(path, error) from error
+        raise save_error(path, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -125,7 +125,8 @@ def _swap_in(partial, path):
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _sync(file):
+def sync(file):
+    """Returns when `file` is on the disk."""
     with open(file, "rb+") as opened:  # Windows syncs only what is open for writing
         os.fsync(opened.fileno())
 
@@ -140,7 +141,8 @@ def _sync_folder(folder):
         os.close(descriptor)
 
 
-def _save_error(path, error):
+def save_error(path, error):
+    """Returns the `SaveError` that tells the `OSError` that kept `path` from being written."""
     return SaveError(
         f"Could not write {path}: {error.strerror or error}. What was there before is intact. "
         "Free some space (or choose a place that can be written) and run the same again."

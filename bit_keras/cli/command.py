@@ -1,12 +1,22 @@
 """A command: its flags, its help, and the config that they make."""
 
 import copy
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from absl import flags
 
 from bit_keras.errors import UserError
+
+
+EVERYWHERE = flags.FlagValues()  # of every command
+flags.DEFINE_string(
+    "cache_dir",
+    None,
+    "folder that fetched weights are kept in (default: $BIT_KERAS_HOME, else ~/.cache/bit_keras)",
+    flag_values=EVERYWHERE,
+)
 
 
 @dataclass(frozen=True)
@@ -34,15 +44,19 @@ class Command:
             return 0
         try:
             values = copy.deepcopy(self.flag_values)  # so that one call's flags are not the next one's
+            values.append_flag_values(copy.deepcopy(EVERYWHERE))
             positional = values(["bit-keras", *argv])[1:]
         except flags.Error as error:
             raise UserError(f"{error}. See: {self.usage.split(' ')[0]} {self.usage.split(' ')[1]} --help.") from error
+        if values.cache_dir is not None:
+            os.environ["BIT_KERAS_HOME"] = values.cache_dir
+        values.remove_flag_values(EVERYWHERE)
         self.execute(self.configure(positional, values))
         return 0
 
     def help(self):
         """Returns usage, summary and one entry for each flag."""
-        entries = [_entry(self.flag_values[name]) for name in self.flag_values if name in _own(self.flag_values)]
+        entries = [_entry(own[name]) for own in (self.flag_values, EVERYWHERE) for name in own if name in _own(own)]
         return "\n".join([f"usage: {self.usage} [flags]", "", self.summary, "", *entries])
 
 

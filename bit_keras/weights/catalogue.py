@@ -39,6 +39,8 @@ TUNED = {
     "R152x2": (84.468, 448),
     "R152x4": (84.936, 480),
 }
+# Made from timm's resnetv2_50x1_bitm (transformers, convert_bit_to_pytorch.py), which is now called ..._ft_in1k.
+TRANSFORMERS = {"R50x1": ("google/bit-50",)}
 VTAB_CLASSES = {
     "caltech101": 102,
     "cifar100": 100,
@@ -101,6 +103,7 @@ def _pretrained():
         s_names = _hub_names("s", size, "")  # the classifier there is said to be trained further
         m_names = (f"timm/{_timm(size)}.goog_in21k", *_hub_names("m", size, "", "imagenet21k_classification"))
         tuned = f"BiT-M-{size}-ILSVRC2012"
+        tuned_names = (f"timm/{_timm(size)}.goog_in21k_ft_in1k", *TRANSFORMERS.get(size, ()))
         yield Preset(f"BiT-S-{size}", variant, 1000, "ILSVRC-2012", f"BiT-S-{size}.npz", s_names, train_size=224)
         yield Preset(f"BiT-M-{size}", variant, 21843, "ImageNet-21k", f"BiT-M-{size}.npz", m_names, train_size=224)
         yield Preset(
@@ -109,7 +112,7 @@ def _pretrained():
             1000,
             "ImageNet-21k, then ILSVRC-2012",
             f"{tuned}.npz",
-            (f"timm/{_timm(size)}.goog_in21k_ft_in1k", *_hub_names("m", size, "ilsvrc2012_classification")),
+            (*tuned_names, *_hub_names("m", size, "ilsvrc2012_classification")),
             test_size=TUNED[size][1],
             accuracy=Accuracy(TUNED[size][0], "ILSVRC-2012", TUNED[size][1], "timm, results-imagenet.csv"),
         )

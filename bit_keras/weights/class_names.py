@@ -3,7 +3,7 @@
 import numpy as np
 
 from bit_keras.errors import UserError, WeightsError
-from bit_keras.weights.fetching import fetched
+from bit_keras.weights.fetching.cache import fetched
 
 # Files `NAME_wordnet_ids.txt` and `NAME_wordnet_lemmas.txt` beside the weights, a line for each output, in their order
 # (google-research/big_transfer, README).

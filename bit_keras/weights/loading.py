@@ -9,7 +9,8 @@ from bit_keras.errors import WeightsError
 from bit_keras.models.resnet_v2 import build
 from bit_keras.weights.assigning import assign
 from bit_keras.weights.catalogue import find_preset, nearest, preset
-from bit_keras.weights.fetching import fetched
+from bit_keras.weights.fetching.cache import fetched, is_cached
+from bit_keras.weights.fetching.hubs import HUGGING_FACE, hub_folder, hugging_face_folder, is_hub_handle
 from bit_keras.weights.formats.table import is_safetensors_folder, read
 from bit_keras.weights.matching import canonical
 from bit_keras.weights.names import architecture_of
@@ -24,15 +25,17 @@ def load(source: str | PathLike, *, num_classes: int | None = None, dtype=None) 
     Depth, width, head and kind of normalization are read off the arrays.
 
     Args:
-        source: a preset (`bit.list_presets()`); a file `.npz`, `.h5`, `.safetensors` or `.keras`; a SavedModel or
-            TF-Hub folder, a Hugging Face folder, or a run folder of `bit.finetune`.
+        source: a preset (`bit.list_presets()`) or its name at timm, Hugging Face, TF-Hub or Kaggle; a file `.npz`,
+            `.h5`, `.safetensors` or `.keras`; a SavedModel or TF-Hub folder, a Hugging Face folder, or a run folder of
+            `bit.finetune`; `hf://OWNER/REPOSITORY`; the https address of a TF-Hub model.
         num_classes: None gives what the file holds, with its head if it has one; a number gives its backbone with a new
             zero head of that many classes; 0 gives no head, so the output is the (batch, 2048 * width) features.
         dtype: a Keras dtype policy or its name; None for the global one.
 
     Raises:
         UserError: if there is no such preset or path.
-        WeightsError: unless every array of the file is used once and every variable is assigned once.
+        WeightsError: unless every array of the file is used once and every variable is assigned once; or if it cannot
+            be fetched.
     """
     return load_arrays(read_arrays(source), source, num_classes=num_classes, dtype=dtype)
 
@@ -64,13 +67,18 @@ def weights_path(source):
     """Returns the file or SavedModel folder that `source` stands for, fetched if it is a preset."""
     if not isinstance(source, (str, PathLike)):
         raise WeightsError(f"Expected a preset, a file or a folder. Received: {source!r}.")
+    if (name := str(source)).startswith(HUGGING_FACE):
+        return hugging_face_folder(name.removeprefix(HUGGING_FACE))
+    if is_hub_handle(name):
+        return hub_folder(name)
     path = Path(source)
     if path.is_dir() and (path / CONFIG).is_file() and not is_safetensors_folder(path):
         return _of_run(path)
     if path.exists():
         return path
-    if found := find_preset(str(source)):
-        return fetched(found.file)
+    if found := find_preset(name):
+        is_elsewhere = name in found.aliases and name.count("/") == 1  # Hugging Face's names have two parts
+        return hugging_face_folder(name) if is_elsewhere and not is_cached(found.file) else fetched(found.file)
     raise WeightsError(
         f"There is no file or folder {source}, and no preset of that name. Give a path that exists, or a preset. "
         f"{nearest(source)}"

@@ -28,12 +28,18 @@ def test_the_help_of_a_command_names_each_of_its_flags_once(name, flags):
     outcome = command(name, "--help")
     named = [line.strip() for line in outcome.out.splitlines() if line.startswith("  --")]
     assert outcome.code == 0 and outcome.err == ""
-    assert named == [f"--{flag}" for flag in flags.split()]
+    assert named == [f"--{flag}" for flag in [*flags.split(), "cache_dir"]]
 
 
 @pytest.mark.parametrize("name", FLAGS)
 def test_the_help_of_a_command_begins_with_its_usage(name):
     assert command(name, "--help").out.startswith(f"usage: bit-keras {name} ")
+
+
+def test_cache_dir_moves_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("BIT_KERAS_BASE_URL", "http://127.0.0.1:9")  # where nothing listens
+    outcome = command("convert", "BiT-S-R50x1", "--describe", f"--cache_dir={tmp_path / 'here'}")
+    assert outcome.code == 1 and f"put that file at {tmp_path / 'here' / 'BiT-S-R50x1.npz'}" in outcome.err
 
 
 @pytest.mark.parametrize("spelling", ["--help", "-h", "-help"])

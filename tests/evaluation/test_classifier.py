@@ -6,7 +6,7 @@ import pytest
 
 import bit_keras as bit
 from bit_keras.evaluation.classifier import label_indices, labels_text, open_classifier
-from bit_keras.weights.fetching import cache_folder
+from bit_keras.weights.fetching.cache import cache_folder
 
 NAMES = ("ant", "bee", "cat")
 

@@ -9,7 +9,7 @@ import pytest
 
 import bit_keras as bit
 from bit_keras.errors import UserError, WeightsError
-from bit_keras.weights.fetching import cache_folder
+from bit_keras.weights.fetching.cache import cache_folder
 from tests.models.weightless import weightless
 from tests.weights.crafting import HEAD
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import bit_keras as bit
-from bit_keras.weights.fetching import cache_folder
+from bit_keras.weights.fetching.cache import cache_folder
 
 
 @pytest.fixture
