@@ -9,7 +9,6 @@ from absl import flags
 
 from bit_keras.errors import UserError
 
-
 EVERYWHERE = flags.FlagValues()  # of every command
 flags.DEFINE_string(
     "cache_dir",
