@@ -17,6 +17,7 @@ COMMANDS = {
     "predict": "names what is on pictures",
     "export": "writes a SavedModel that others can serve",
     "convert": "writes weights in another format, or tells what a file holds",
+    "verify": "compares what two weights files compute, or one with its record",
 }
 
 

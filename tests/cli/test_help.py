@@ -16,6 +16,7 @@ FLAGS = {
     "predict": "labels image_size top batch_size [no]json [no]strict",
     "export": "labels image_size [no]overwrite",
     "convert": "[no]describe [no]overwrite",
+    "verify": "against tolerance [no]record",
 }
 
 
