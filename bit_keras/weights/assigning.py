@@ -1,15 +1,23 @@
 """Assigns arrays to a model totally: every array is used once, every variable is assigned once."""
 
 import hashlib
+import math
+from concurrent.futures import ThreadPoolExecutor
 
+import keras
 import numpy as np
 
 from bit_keras.errors import WeightsError
+from bit_keras.weights.formats.memory import is_aligned, untouched
 from bit_keras.weights.names import HEAD, Array, canonical_name, check_shapes
+
+READERS = 2  # threads; while one takes a checksum another waits for the disk
+# What NumPy and TensorFlow both have, so that one takes over the memory of the other.
+SHARED_DTYPES = ("float16", "float32", "float64")
 
 
 def assign(model, arrays, source, *, keep_head=True):
-    """Gives each variable of `model` its array; reads one array at a time.
+    """Gives each variable of `model` its array; in memory are, beside the model, the few that are just being read.
 
     Args:
         model: a BiT.
@@ -26,8 +34,40 @@ def assign(model, arrays, source, *, keep_head=True):
         arrays = {name: array for name, array in arrays.items() if name not in HEAD}
     expected = {name: file_shape(name, variable) for name, variable in variables.items()}
     check_shapes({name: array.shape for name, array in arrays.items()}, expected, source, f"the model {model.name}")
-    for name, variable in variables.items():
-        variable.assign(arrays[name].read().reshape(variable.shape))
+    # The largest first, while the memory for the others is not taken yet.
+    order = sorted(variables, key=lambda name: -math.prod(arrays[name].shape))
+    with ThreadPoolExecutor(READERS) as pool:
+        read = pool.map(lambda name: _tensor(arrays[name].read(), variables[name]), order)
+        for name, tensor in zip(order, read, strict=True):
+            variables[name].assign(tensor)
+
+
+def _tensor(numbers, variable):
+    """Returns `numbers` in the shape and dtype of `variable`, and such that `assign` need not copy them again.
+
+    TensorFlow copies what NumPy has, at a fraction of the speed of reading it; through DLPack it takes the memory over.
+    """
+    if keras.backend.backend() != "tensorflow" or variable.dtype not in SHARED_DTYPES:
+        return numbers.reshape(variable.shape)
+    import tensorflow as tf
+
+    if numbers.dtype != variable.dtype or not is_aligned(numbers):
+        copy = untouched(numbers.shape, variable.dtype)
+        copy[...] = numbers
+        numbers = copy
+    return tf.experimental.dlpack.from_dlpack(numbers.reshape(variable.shape).__dlpack__())
+
+
+class Untouched(keras.initializers.Initializer):
+    """Zeros for variables that `assign` fills; on TensorFlow they take no memory until then."""
+
+    def __call__(self, shape, dtype=None):
+        """Returns the tensor."""
+        if keras.backend.backend() != "tensorflow" or dtype not in SHARED_DTYPES:
+            return keras.ops.zeros(shape, dtype)
+        import tensorflow as tf
+
+        return tf.experimental.dlpack.from_dlpack(untouched(shape, dtype).__dlpack__())
 
 
 def arrays_of(model):

@@ -7,7 +7,7 @@ import keras
 
 from bit_keras.errors import WeightsError
 from bit_keras.models.resnet_v2 import build
-from bit_keras.weights.assigning import assign
+from bit_keras.weights.assigning import Untouched, assign
 from bit_keras.weights.catalogue import find_preset, nearest, preset
 from bit_keras.weights.fetching.cache import fetched, is_cached
 from bit_keras.weights.fetching.hubs import HUGGING_FACE, hub_folder, hugging_face_folder, is_hub_handle
@@ -45,7 +45,7 @@ def read_arrays(source):
     path = weights_path(source)
     arrays = canonical(read(path), path)
     _refuse_mistaken(path, arrays)
-    return arrays
+    return {name: array.checked(path) for name, array in arrays.items()}
 
 
 def load_arrays(arrays, source, *, num_classes=None, **options):
@@ -56,10 +56,13 @@ def load_arrays(arrays, source, *, num_classes=None, **options):
         num_classes=found.num_classes if num_classes is None else num_classes,
         normalization=found.normalization,
         weight_standardization=found.weight_standardization,
-        kernel_initializer="zeros",
+        kernel_initializer=Untouched(),
         **options,
     )
     assign(model, arrays, source, keep_head=num_classes is None)
+    for layer in model.layers:  # whose configurations are to be those of any model
+        if isinstance(getattr(layer, "kernel_initializer", None), Untouched):
+            layer.kernel_initializer = keras.initializers.Zeros()
     return model
 
 

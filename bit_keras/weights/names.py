@@ -44,6 +44,23 @@ class Array:
             self, shape=tuple(self.shape[axis] for axis in axes), read=lambda: np.transpose(self.read(), axes)
         )
 
+    def checked(self, source):
+        """Returns the same array, whose `read` raises a `WeightsError` if numbers of `source` are infinite or NaN."""
+        return replace(self, read=lambda: _finite(self, source))
+
+
+def _finite(array, source):
+    numbers = array.read()
+    with np.errstate(all="ignore"):
+        total = np.sum(numbers, dtype="float32" if numbers.dtype.itemsize < 4 else None)
+    # The sum is the faster look; where it overflows, the numbers themselves decide.
+    if not np.isfinite(total) and not np.isfinite(numbers).all():
+        raise WeightsError(
+            f"{array.name} in {source} has numbers that are infinite or undefined (NaN): its training diverged, or the "
+            "file is damaged. Give an earlier snapshot, or fetch the file again."
+        )
+    return numbers
+
 
 def canonical_name(variable):
     """Returns the canonical name of a model's `keras.Variable`."""
@@ -133,7 +150,7 @@ def _guess(shapes, source):
             raise UserError(f"Expected at most {MAX_UNITS} units in a block.")
         variant = Variant(tuple(units), root_shape[-1] / 64)
     except (UserError, OverflowError) as error:
-        raise WeightsError(f"{source} holds no BiT: {error}") from error
+        raise WeightsError(f"{source} holds no BiT; {root} has the shape {root_shape}. {error}") from error
     head = next((shapes[name][-1] for name in HEAD if shapes.get(name)), 0)
     batch = any("/batch_norm/" in name for name in shapes)
     return Architecture(variant, head, "batch" if batch else "group", "/standardized_conv2d/" in root)

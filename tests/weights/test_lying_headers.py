@@ -48,5 +48,5 @@ def test_root_of_an_absurd_width_is_refused(width, small_arrays, tmp_path):
 
 def test_unit_of_an_absurd_number_is_refused(small_arrays, tmp_path):
     small_arrays["resnet/block1/unit9999/a/group_norm/gamma"] = np.ones(3, "float32")
-    with pytest.raises(WeightsError, match=r"absurd.npz holds no BiT: Expected at most 1000 units"):
+    with pytest.raises(WeightsError, match=r"absurd.npz holds no BiT; .* Expected at most 1000 units"):
         bit.load(write_npz(tmp_path / "absurd.npz", small_arrays))

@@ -8,6 +8,7 @@ from bit_keras.weights.formats.npz import read_npz
 
 SAVED_MODEL = "saved_model.pb"
 SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
+KERAS = "model.weights.h5"
 HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
@@ -58,16 +59,23 @@ def _file_reader(path):
         from bit_keras.weights.formats.safetensors import read_safetensors
 
         return read_safetensors
-    if _is_keras(path):
+    members = _members(path)
+    if KERAS in members or (not members and path.suffix == ".keras"):
         from bit_keras.weights.formats.keras_archive import read_keras
 
         return read_keras
+    if any(name.endswith("/data.pkl") for name in members):
+        raise WeightsError(
+            f"{path} is a pickle of PyTorch, which can run any program and is never opened. Give the same weights as "
+            "safetensors."
+        )
     return read_npz
 
 
-def _is_keras(path):
+def _members(path):
+    """Returns the names in a zip file; none if it is no whole one."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return "model.weights.h5" in archive.namelist()
+            return archive.namelist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return path.suffix == ".keras"
+        return []

@@ -1,9 +1,12 @@
 """Writes official arrays as others do, spelled out here once more so that nothing of the library is its own proof."""
 
+import io
 import json
+import zipfile
 
 import h5py
 import numpy as np
+import tensorflow as tf
 from safetensors.numpy import save_file
 
 from tests.weights.crafting import HEAD
@@ -137,3 +140,26 @@ def write_keras2(path, arrays, *, scoped=True, whole=False):
 
 def _keras2_name(name):
     return name.replace("resnet/head/conv2d", "resnet/head/dense").removeprefix("resnet/") + ":0"
+
+
+def write_keras(path, arrays):
+    """Writes what matters of Keras 3's archive: an HDF5 file whose groups carry the layers' names."""
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        for name, array in arrays.items():
+            layer, parameter = name.removeprefix("resnet/").rsplit("/", 1)
+            group = file.require_group(f"layers/{layer.replace('/', '_')}/vars")
+            group.attrs["name"] = layer.replace("/", "-")
+            group["0" if parameter in ("kernel", "gamma") else "1"] = array[0, 0] if name == HEAD[0] else array
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata.json", "{}")
+        archive.writestr("model.weights.h5", content.getvalue())
+    return path
+
+
+def write_saved_model(folder, arrays):
+    """Writes a SavedModel with nothing but variables."""
+    module = tf.Module()
+    module.params = {name: tf.Variable(array, name=name) for name, array in arrays.items()}
+    tf.saved_model.save(module, str(folder))
+    return folder

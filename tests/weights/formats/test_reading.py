@@ -1,5 +1,6 @@
 """Every format gives the arrays of the official file, to the bit."""
 
+import h5py
 import numpy as np
 import pytest
 
@@ -137,3 +138,19 @@ def test_published_file_that_holds_the_wrong_network_is_refused(name, seeded_sma
     path = foreign.write_keras2(tmp_path / f"{name}.h5", seeded_small)
     with pytest.raises(bit.WeightsError, match=rf"{name}\.h5 is known to be wrong\. Use the preset {name}"):
         bit.load(path)
+
+
+@pytest.mark.parametrize("options", [{"compression": "gzip"}, {"chunks": True, "fletcher32": True}])
+def test_hdf5_in_several_pieces_is_read(options, seeded_small, tmp_path):
+    path = foreign.write_keras2(tmp_path / "bit.h5", seeded_small)
+    with h5py.File(path, "r+") as file:
+        name = "group_norm/group_norm/gamma:0"
+        numbers = file[name][()]
+        del file[name]
+        file.create_dataset(name, data=numbers, **options)
+    assert_holds(bit.load(path), seeded_small)
+
+
+def test_hdf5_with_the_bytes_the_other_way_round_is_read(seeded_small, tmp_path):
+    swapped = {name: array.astype(">f4") for name, array in seeded_small.items()}
+    assert_holds(bit.load(foreign.write_keras2(tmp_path / "bit.h5", swapped)), seeded_small)
