@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from bit_keras.errors import DataError, RunError, UserError
 from bit_keras.models.resnet_v2 import HEAD_LAYER, PIXELS
-from bit_keras.weights.loading import load
-from bit_keras.weights.run_config import LABELS, read_object, read_run_config
+from bit_keras.weights.labels import labels_of, read_labels
+from bit_keras.weights.loading import load, located
+from bit_keras.weights.run_config import read_object, read_run_config
 
 ABOUT = "bit_keras.json"  # asset of a SavedModel: {"image_size", "num_classes", "bit_keras"}
 DEFAULT_SIZE = 224  # pixels; what BiT was pre-trained at (paper, section 3.2)
@@ -75,25 +76,13 @@ def open_classifier(source, *, labels=None, image_size=None):
     require_tensorflow("Predicting, evaluating and exporting")
     if image_size is not None and image_size < 1:
         raise UserError(f"Expected `image_size` of at least 1 pixel. Received: image_size={image_size}.")
-    model = source if isinstance(source, keras.Model) else load(source, dtype="float32")
-    folder = None if isinstance(source, keras.Model) else Path(source)
-    names = _read_labels(labels) if labels is not None else _labels_of(folder)
+    folder = None if isinstance(source, keras.Model) else located(source)
+    model = source if folder is None else load(folder, dtype="float32")
+    names = labels_of(folder) if labels is None else _given(labels)
     names = names if has_head(model) else None
     classifier = Classifier(model, names, image_size or _image_size_of(folder) or DEFAULT_SIZE)
     _check(classifier)
     return classifier
-
-
-def labels_text(class_names):
-    """Returns the text of a `labels.txt`: one name a line.
-
-    Raises:
-        UserError: for a name that would take several lines.
-    """
-    broken = [name for name in class_names if "\n" in name or "\r" in name]
-    if broken:
-        raise UserError(f"Expected class names of one line. Received: {broken}. Rename these classes.")
-    return "".join(f"{name}\n" for name in class_names)
 
 
 def label_indices(classifier, class_names, source):
@@ -135,25 +124,8 @@ def _check(classifier):
         )
 
 
-def _read_labels(labels):
-    if isinstance(labels, (str, Path)):
-        if not Path(labels).is_file():
-            raise UserError(f"There is no labels file {labels}. Expected a text file with one class name in each line.")
-        try:
-            # The -sig, because some editors begin files with a byte order mark.
-            return tuple(Path(labels).read_text(encoding="utf-8-sig").rstrip("\n").split("\n"))
-        except UnicodeDecodeError as error:
-            raise UserError(f"The labels file {labels} is not in UTF-8 ({error}). Save it as UTF-8.") from error
-    return tuple(labels)
-
-
-def _labels_of(path):
-    """The labels that lie in a run folder, in a SavedModel, or beside a weights file."""
-    if path is None or not path.exists():
-        return None
-    places = [path / LABELS, path / "assets" / LABELS] if path.is_dir() else [path.with_name(LABELS)]
-    found = next((place for place in places if place.is_file()), None)
-    return _read_labels(found) if found else None
+def _given(labels):
+    return read_labels(labels) if isinstance(labels, (str, Path)) else tuple(labels)
 
 
 def _image_size_of(folder):

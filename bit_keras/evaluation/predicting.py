@@ -14,6 +14,8 @@ from bit_keras.data.pictures import PictureError, read_picture
 from bit_keras.data.preprocessing import preprocess_eval
 from bit_keras.errors import DataError, UserError
 from bit_keras.evaluation.classifier import open_classifier
+from bit_keras.weights.catalogue import find_preset
+from bit_keras.weights.class_names import SETS, class_names
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def predict_readable(model, images, *, labels, image_size, top, batch_size):
     if not classifier.num_classes:
         raise UserError(f"{model} has no head, so it predicts features and no classes. Fine-tune it first.")
     named = [(_name(image, index), image) for index, image in enumerate(_listed(images))]
-    names, call = np.array(classifier.names()), tf.function(classifier.call)
+    names, call = np.array(_names(model, classifier)), tf.function(classifier.call)
     predictions: list[Prediction] = []
     broken: dict[str, str] = {}
     for batch in tqdm(list(_batched(named, batch_size)), desc="predicting", unit="batch", leave=False, disable=None):
@@ -85,6 +87,14 @@ def predict_readable(model, images, *, labels, image_size, top, batch_size):
             scores = tf.nn.softmax(call(tf.stack(pixels), training=False)).numpy()
             predictions += [_prediction(source, row, names, top) for source, row in zip(sources, scores, strict=True)]
     return predictions, broken
+
+
+def _names(source, classifier):
+    """Names of the model's own; of a preset with the published classes, theirs; else numbers."""
+    is_preset = isinstance(source, str) and not Path(source).exists() and find_preset(source) is not None
+    if classifier.class_names is None and is_preset and classifier.num_classes in SETS:
+        return [words for _, words in class_names(classifier.num_classes)]
+    return classifier.names()
 
 
 def _read_batch(batch, size, broken):

@@ -18,9 +18,10 @@ import bit_keras
 from bit_keras.data.pictures import decode_picture
 from bit_keras.data.preprocessing import preprocess_eval
 from bit_keras.errors import SaveError, UserError
-from bit_keras.evaluation.classifier import ABOUT, labels_text, open_classifier, takes_pixels
+from bit_keras.evaluation.classifier import ABOUT, open_classifier, takes_pixels
 from bit_keras.files import atomic_folder, write_json
 from bit_keras.weights.assigning import arrays_of, freeze_alike
+from bit_keras.weights.labels import labels_text
 from bit_keras.weights.loading import load_arrays
 from bit_keras.weights.names import architecture_of, canonical_name
 from bit_keras.weights.run_config import LABELS

@@ -15,8 +15,8 @@ from filelock import FileLock, Timeout
 
 from bit_keras.data.table import write_csv
 from bit_keras.errors import RunError, SaveError
-from bit_keras.evaluation.classifier import labels_text
 from bit_keras.files import write_json, write_text
+from bit_keras.weights.labels import labels_text
 from bit_keras.weights.run_config import CONFIG, LABELS, SPLIT, WEIGHTS, read_run_config
 
 # What may differ when a run goes on: where it computes, with what, and where its pictures are; the fingerprint and the

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from bit_keras.errors import UserError, WeightsError
 from bit_keras.weights.formats.table import read
-from bit_keras.weights.loading import read_arrays, weights_path
+from bit_keras.weights.labels import labels_of
+from bit_keras.weights.loading import located, read_arrays, weights_path
 from bit_keras.weights.names import architecture_of, parameter_count
 from bit_keras.weights.saving import write_arrays
 
@@ -21,9 +22,10 @@ def convert(source, target, *, overwrite=False):
     target = Path(target)
     if target.exists() and not overwrite:
         raise UserError(f"{target} exists already. Choose another file, or allow it to be overwritten (overwrite).")
-    arrays = read_arrays(source)
+    path = located(source)
+    arrays = read_arrays(path)
     architecture_of(_shapes(arrays), source)
-    write_arrays(arrays, target)
+    write_arrays(arrays, target, labels_of(path))
     return target
 
 

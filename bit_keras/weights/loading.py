@@ -67,18 +67,23 @@ def load_arrays(arrays, source, *, num_classes=None, **options):
 
 
 def weights_path(source):
-    """Returns the file or SavedModel folder that `source` stands for, fetched if it is a preset."""
+    """Returns the file or folder with the weights of what `load` takes; of a run folder the file in it."""
+    path = located(source)
+    is_run = path.is_dir() and (path / CONFIG).is_file() and not is_safetensors_folder(path)
+    return _of_run(path) if is_run else path
+
+
+def located(source):
+    """Returns the path of what `load` takes, fetched if it is somewhere else."""
     if not isinstance(source, (str, PathLike)):
         raise WeightsError(f"Expected a preset, a file or a folder. Received: {source!r}.")
-    if (name := str(source)).startswith(HUGGING_FACE):
+    path, name = Path(source), str(source)
+    if path.exists():
+        return path
+    if name.startswith(HUGGING_FACE):
         return hugging_face_folder(name.removeprefix(HUGGING_FACE))
     if is_hub_handle(name):
         return hub_folder(name)
-    path = Path(source)
-    if path.is_dir() and (path / CONFIG).is_file() and not is_safetensors_folder(path):
-        return _of_run(path)
-    if path.exists():
-        return path
     if found := find_preset(name):
         is_elsewhere = name in found.aliases and name.count("/") == 1  # Hugging Face's names have two parts
         return hugging_face_folder(name) if is_elsewhere and not is_cached(found.file) else fetched(found.file)

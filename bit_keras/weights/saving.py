@@ -37,15 +37,18 @@ def save_weights(model: keras.Model, path: str | PathLike) -> None:
     write_arrays(arrays, path)
 
 
-def write_arrays(arrays, path):
-    """Writes {canonical name: `Array`} as float32 in the format of the suffix of `path`; see `save_weights`."""
+def write_arrays(arrays, path, class_names=None):
+    """Writes {canonical name: `Array`} as float32 in the format of the suffix of `path`; see `save_weights`.
+
+    Only the `config.json` of Hugging Face has a place for `class_names`.
+    """
     path = Path(path)
     if path.suffix in UNWRITTEN:
         raise UserError(f"Expected a file that ends with .npz, .safetensors or .keras. Received: {path}.")
     if path.suffix == ".safetensors":
         from bit_keras.weights.formats.safetensors import write_safetensors
 
-        write_safetensors(path, arrays)
+        write_safetensors(path, arrays, class_names)
     elif path.suffix == ".keras":
         _write_keras(path, arrays)
     else:

@@ -5,8 +5,9 @@ import shutil
 import pytest
 
 import bit_keras as bit
-from bit_keras.evaluation.classifier import label_indices, labels_text, open_classifier
+from bit_keras.evaluation.classifier import label_indices, open_classifier
 from bit_keras.weights.fetching.cache import cache_folder
+from bit_keras.weights.labels import labels_text
 
 NAMES = ("ant", "bee", "cat")
 

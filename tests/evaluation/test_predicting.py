@@ -6,6 +6,7 @@ from PIL import Image
 from scipy.special import softmax
 
 import bit_keras as bit
+from bit_keras.weights.fetching.cache import cache_folder
 from tests.data.making import encoded, exif, noise, save
 from tests.evaluation.conftest import NAMES, SIZE
 
@@ -131,3 +132,15 @@ def test_all_broken_pictures_are_named(tiny, animals, tmp_path):
 def test_an_array_that_is_not_a_uint8_picture_is_refused(tiny, image):
     with pytest.raises(bit.DataError, match=r"uint8 array \(height, width, 3\).*Received: ndarray"):
         predicted(tiny, [image])
+
+
+def test_classes_of_a_preset_have_the_published_names():
+    cache_folder().mkdir(parents=True)
+    model = bit.build("R14x0.5", num_classes=1000, seed=0)
+    model.get_layer("head-conv2d").bias.assign(-np.arange(1000))
+    bit.save_weights(model, cache_folder() / "BiT-S-R50x1.npz")
+    for kind in ("ids", "lemmas"):
+        lines = "".join(f"{kind} {number}\n" for number in range(1000))
+        (cache_folder() / f"ilsvrc2012_wordnet_{kind}.txt").write_text(lines)
+    (found,) = bit.predict("BiT-S-R50x1", noise(32, 32), image_size=32, top=2)
+    assert found.class_names == ("lemmas 0", "lemmas 1")

@@ -2,11 +2,14 @@
 
 import socket
 
+import keras
 import numpy as np
 import pytest
 
 import bit_keras as bit
 from bit_keras.errors import UserError, WeightsError
+from bit_keras.weights.assigning import arrays_of
+from bit_keras.weights.loading import load_arrays
 from tests.weights.crafting import HEAD, ROOT, write_npz
 
 
@@ -141,3 +144,39 @@ def test_loading_a_local_file_opens_no_connection(tmp_path, monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     assert bit.load(tmp_path / "local.npz", num_classes=0).output_shape == (None, 1024)
+
+
+def test_configuration_of_a_loaded_model_names_no_initializer_of_ours(small_file):
+    for layer in bit.load(small_file).layers:
+        initializer = layer.get_config().get("kernel_initializer")
+        assert initializer is None or initializer["module"] == "keras.initializers"
+
+
+def test_loaded_model_can_be_saved_and_loaded_by_keras(small_file, tmp_path):
+    model = bit.load(small_file)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    for old, new in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64", ">f4"])
+def test_numbers_of_other_kinds_become_float32(dtype, small_arrays, tmp_path):
+    model = bit.load(write_npz(tmp_path / "other.npz", {name: a.astype(dtype) for name, a in small_arrays.items()}))
+    assert {variable.dtype for variable in model.variables} == {"float32"}
+    expected = {name: array.astype(dtype).astype("float32") for name, array in small_arrays.items()}
+    assert_backbone(model, expected)
+
+
+def test_models_of_one_file_share_no_memory(small_file, seeded_small):
+    first, second = bit.load(small_file), bit.load(small_file)
+    for variable in first.variables:
+        variable.value.assign_add(np.ones(variable.shape, "float32"))
+    assert_backbone(second, seeded_small)
+
+
+def test_model_made_of_another_s_arrays_shares_no_memory_with_it(small_file, seeded_small):
+    model = bit.load(small_file)
+    for variable in load_arrays(arrays_of(model), "a model").variables:
+        variable.value.assign_add(np.ones(variable.shape, "float32"))
+    assert_backbone(model, seeded_small)

@@ -30,8 +30,10 @@ def read_safetensors(path):
         yield from _read_file(shard)
 
 
-def write_safetensors(path, arrays):
+def write_safetensors(path, arrays, class_names=None):
     """Writes {canonical name: `Array`} in Hugging Face's naming, and the `config.json` that transformers needs beside.
+
+    The names of the classes, if given, go into that.
 
     Raises:
         SaveError: if they cannot be written.
@@ -50,7 +52,7 @@ def write_safetensors(path, arrays):
     tensors = {HUGGING_FACE.name_of(OFFICIAL.place_of(name)): _as_torch(array) for name, array in arrays.items()}
     with atomic_file(path) as file:
         _save(tensors, file.name)
-    write_json(config, _config(architecture))
+    write_json(config, _config(architecture) | _labels(class_names, architecture.num_classes))
 
 
 def _as_torch(array):
@@ -83,6 +85,16 @@ def _config(architecture):
         "global_padding": None,
         "num_groups": 32,
         "num_labels": architecture.num_classes,
+    }
+
+
+def _labels(class_names, num_classes):
+    """Names of the outputs in both directions, as transformers keeps them; no one can tell equal names apart."""
+    if class_names is None or len(set(class_names)) != num_classes:
+        return {}
+    return {
+        "id2label": {str(number): name for number, name in enumerate(class_names)},
+        "label2id": {name: number for number, name in enumerate(class_names)},
     }
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -180,5 +181,5 @@ def test_http_is_for_this_machine_alone():
 
 
 def test_name_at_tf_hub_stands_for_the_preset(monkeypatch):
-    monkeypatch.setattr(loading, "fetched", lambda file: file)
-    assert weights_path("google/bit/m-r50x1/1") == "BiT-M-R50x1.npz"
+    monkeypatch.setattr(loading, "fetched", Path)
+    assert weights_path("google/bit/m-r50x1/1") == Path("BiT-M-R50x1.npz")
