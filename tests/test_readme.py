@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bit_keras.cli.main import COMMANDS
+
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
@@ -20,7 +22,7 @@ def test_python_blocks_and_commands_run_in_order(tmp_path):
         subprocess.run([sys.executable, "-c", block], cwd=tmp_path, check=True)
     lines = [line.split("#")[0].split() for block in blocks("sh") for line in block.splitlines()]
     commands = [line[1:] for line in lines if line and line[0] == "bit-keras"]
-    assert {command[0] for command in commands} == {"presets", "finetune", "evaluate", "predict", "export", "convert"}
+    assert {command[0] for command in commands} == set(COMMANDS)
     for command in commands:
         subprocess.run([sys.executable, "-m", "bit_keras", *command], cwd=tmp_path, check=True)
 

@@ -32,8 +32,8 @@ def hugging_face_folder(repository):
         from huggingface_hub import errors, snapshot_download
     except ImportError as error:
         raise UserError(
-            f"{repository} is at Hugging Face, which needs an extra: pip install 'bit-keras[huggingface]'. The "
-            "presets that `bit-keras presets` lists need none."
+            f"{repository} is at Hugging Face, which needs an extra package: pip install huggingface_hub. The presets "
+            "that `bit-keras presets` lists need none."
         ) from error
     try:
         folder = Path(snapshot_download(repository, allow_patterns=list(FILES)))

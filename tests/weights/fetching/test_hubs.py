@@ -139,7 +139,7 @@ def test_repository_without_safetensors_is_told(repository, tmp_path):
 
 def test_missing_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(bit.UserError, match=r"timm/.* is at Hugging Face.*pip install 'bit-keras\[huggingface\]'"):
+    with pytest.raises(bit.UserError, match=r"timm/.* is at Hugging Face.*pip install huggingface_hub\."):
         bit.load(TIMM)
 
 
@@ -167,6 +167,17 @@ def test_hub_handle_is_resolved_and_its_weights_are_read(hub, small_model):
     model = bit.load(f"{hub}/me/bit/1")
     for mine, theirs in zip(model.weights, small_model.weights, strict=True):
         np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
+
+
+def test_module_whose_files_lead_out_of_its_folder_writes_nothing_outside(monkeypatch, tmp_path):
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "deep" / "hub"))
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name in ("../../../evil", str(tmp_path / "evil")):
+            archive.addfile(tarfile.TarInfo(name))
+    with answering(lambda path: (packed.getvalue(), {})) as address, pytest.raises(bit.WeightsError):
+        bit.load(f"{address}/me/bit/1")
+    assert not list(tmp_path.rglob("evil"))
 
 
 @pytest.mark.parametrize("module", ["cut", "page", "none"])
