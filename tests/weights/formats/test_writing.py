@@ -8,7 +8,11 @@ import pytest
 from safetensors.numpy import load_file
 
 import bit_keras as bit
+from bit_keras.weights.assigning import Untouched, arrays_of
+from bit_keras.weights.dialects import HUGGING_FACE, OFFICIAL
+from tests.golden.seeded import names
 from tests.weights.formats import foreign
+from tests.weights.formats.test_reading import SIZES
 
 
 def arrays_in(model):
@@ -28,6 +32,19 @@ def test_safetensors_have_the_names_and_layout_of_hugging_face(small_file, seede
     assert found.keys() == expected.keys()
     for name, tensor in expected.items():
         np.testing.assert_array_equal(found[name], tensor)
+
+
+@pytest.mark.parametrize("variant", SIZES)
+def test_names_of_all_sizes_are_written_as_hugging_face_has_them(variant):
+    for name in names(*SIZES[variant], 1000):
+        assert HUGGING_FACE.name_of(OFFICIAL.place_of(name)) == foreign.hugging_face_name(name)
+
+
+@pytest.mark.parametrize("variant", SIZES)
+def test_models_of_all_sizes_have_the_official_names_and_shapes(variant):
+    model = bit.build(variant, num_classes=1000, kernel_initializer=Untouched())  # which takes no memory
+    found = {name: array.shape for name, array in arrays_of(model).items()}
+    assert found == names(*SIZES[variant], 1000)
 
 
 def test_configuration_beside_safetensors_describes_the_network(small_model, tmp_path):
