@@ -41,6 +41,7 @@ notebooks: .venv/installed-tests ## runs the notebooks and writes their outputs 
 bench: .venv/installed-tests ## measures and prints the performance tables
 	$(BIN)/python benchmarks/group_norm.py
 	$(BIN)/python benchmarks/loading.py
+	$(BIN)/python benchmarks/formula.py
 
 clean: ## removes the environment and what the demo wrote
 	rm -rf .venv runs build *.egg-info

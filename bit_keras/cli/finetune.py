@@ -138,7 +138,8 @@ def execute(config):
 COMMAND = Command(
     "bit-keras finetune DATA --workdir=RUN",
     "Fine-tunes a BiT by the HyperRule, tests it once and exports it. DATA is a folder with one folder of pictures\n"
-    "for each class (or with train, val and test on top), a .csv with path and label, tfds:NAME, or digits.",
+    "for each class (or with train, val and test on top), a .csv with path and label, tfds:NAME, digits, or\n"
+    "formula:CLASSES (pictures that random formulas draw).",
     FLAGS,
     configure,
     execute,

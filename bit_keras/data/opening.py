@@ -5,18 +5,20 @@ from pathlib import Path
 
 from bit_keras.data.digits import open_digits
 from bit_keras.data.folder import open_folder
+from bit_keras.data.formula.source import open_formula
 from bit_keras.data.table import open_csv
 from bit_keras.data.tfds import open_tfds
 from bit_keras.errors import DataError
 
-TFDS = "tfds:"
+TFDS, FORMULA = "tfds:", "formula:"
 
 
 def open_data(data, *, seed=0, strict=False):
     """Returns the `Data` that `data` names.
 
     Args:
-        data: a folder with one folder for each class; a `.csv` with path and label; "tfds:NAME"; or "digits".
+        data: a folder with one folder for each class; a `.csv` with path and label; "tfds:NAME"; "digits"; or
+            "formula:CLASSES" (see `bit_keras.data.formula.source`).
         seed: of the split.
         strict: whether a broken picture stops the run; otherwise it is left out, named in `Data.problems`.
 
@@ -30,6 +32,8 @@ def open_data(data, *, seed=0, strict=False):
         raise DataError(f"Expected data as a path or a name. Received: {type(data).__name__}. See bit.finetune.")
     if str(data).startswith(TFDS):
         return open_tfds(str(data).removeprefix(TFDS), seed=seed)
+    if str(data).startswith(FORMULA):
+        return open_formula(str(data).removeprefix(FORMULA), seed=seed)
     path = Path(data)
     if str(data) and path.is_dir():
         return open_folder(path, seed=seed, strict=strict)
@@ -39,5 +43,5 @@ def open_data(data, *, seed=0, strict=False):
         return open_digits(seed=seed)
     raise DataError(
         f"There is no data {str(data)!r}. Expected a folder with one folder of pictures for each class, a .csv with "
-        "the columns path and label, 'tfds:NAME', or 'digits'."
+        "the columns path and label, 'tfds:NAME', 'digits', or 'formula:CLASSES'."
     )
