@@ -12,6 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 import bit_keras as bit
+from tests.golden.seeded import names, seeded
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -58,3 +59,11 @@ def small_model():
     head = model.get_layer("head-conv2d")
     head.kernel.assign(np.random.default_rng(0).normal(0, 0.1, head.kernel.shape))
     return model
+
+
+@pytest.fixture(scope="session")
+def r50x1_file(tmp_path_factory):
+    """The seeded BiT-R50x1 with 1000 classes of tests/golden. Tests must not change it."""
+    path = tmp_path_factory.mktemp("r50x1") / "seeded-R50x1.npz"
+    np.savez(path, **{name: seeded(name, shape) for name, shape in names((3, 4, 6, 3), 1, 1000).items()})
+    return path

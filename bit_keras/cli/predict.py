@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -49,7 +50,11 @@ def execute(config):
     from bit_keras.evaluation.predicting import predict_readable
 
     arguments = {key: value for key, value in asdict(config).items() if key not in ("json", "strict", "images")}
-    predictions, broken = predict_readable(images=_pictures(config.images), **arguments)
+    with warnings.catch_warnings(record=True) as notes:
+        predictions, broken = predict_readable(images=_pictures(config.images), **arguments)
+    for note in notes:
+        if note.category is UserWarning:
+            print(f"bit-keras: {note.message}", file=sys.stderr)
     for prediction in predictions:
         print(json.dumps(asdict(prediction)) if config.json else _row(prediction))
     if broken:

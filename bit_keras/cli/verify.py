@@ -1,5 +1,6 @@
 """`bit-keras verify FILE [--against=FILE]`."""
 
+import math
 from dataclasses import dataclass
 
 from absl import flags
@@ -9,6 +10,7 @@ from bit_keras.errors import UserError, WeightsError
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("against", None, "the file to compare with (default: the record beside FILE)", flag_values=FLAGS)
+# Of float32 logits; those of one network in two formats differ by less than 1e-5.
 flags.DEFINE_float("tolerance", 1e-4, "largest difference of two logits that is good", 0, flag_values=FLAGS)
 flags.DEFINE_boolean("record", False, "record what FILE computes, beside it, for later", flag_values=FLAGS)
 TOP = 5  # logits of a picture that are printed
@@ -29,6 +31,8 @@ def configure(positional, flag_values):
     config = Config(*expect(positional, ["FILE"]), **flag_values.flag_values_dict())
     if config.record and config.against is not None:
         raise UserError("Expected --against or --record. Received: both. See --help.")
+    if math.isnan(config.tolerance):
+        raise UserError("Expected --tolerance as a number. Received: nan. See --help.")
     return config
 
 
@@ -50,7 +54,7 @@ def execute(config):
         print("difference  unknown: no logits are recorded; --record does it")
         return
     print(f"difference  {found.max_difference:.2g} at most, of {found.outputs.size:,} logits")
-    if found.max_difference > config.tolerance:
+    if not found.max_difference <= config.tolerance:  # NaN is no agreement
         raise WeightsError(
             f"{config.source} computes something else than {config.against or 'its record'}: expected differences of "
             f"at most {config.tolerance:g}, received {found.max_difference:.2g}."

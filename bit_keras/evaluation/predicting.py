@@ -1,5 +1,6 @@
 """From pictures to names."""
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from tqdm import tqdm
 from bit_keras.data.checking import describe
 from bit_keras.data.pictures import PictureError, read_picture
 from bit_keras.data.preprocessing import preprocess_eval
-from bit_keras.errors import DataError, UserError
+from bit_keras.errors import DataError, UserError, WeightsError
 from bit_keras.evaluation.classifier import open_classifier
 from bit_keras.weights.catalogue import find_preset
 from bit_keras.weights.class_names import SETS, class_names
@@ -93,7 +94,10 @@ def _names(source, classifier):
     """Names of the model's own; of a preset with the published classes, theirs; else numbers."""
     is_preset = isinstance(source, str) and not Path(source).exists() and find_preset(source) is not None
     if classifier.class_names is None and is_preset and classifier.num_classes in SETS:
-        return [words for _, words in class_names(classifier.num_classes)]
+        try:
+            return [words for _, words in class_names(classifier.num_classes)]
+        except WeightsError as error:
+            warnings.warn(f"Classes are numbers, as their names are not at hand. {error}", stacklevel=4)
     return classifier.names()
 
 

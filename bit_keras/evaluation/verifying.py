@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from os import PathLike
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -9,15 +10,14 @@ from sklearn.datasets import load_sample_images
 
 from bit_keras.data.preprocessing import preprocess_eval
 from bit_keras.errors import UserError, WeightsError
-from bit_keras.evaluation.classifier import DEFAULT_SIZE, has_head, require_tensorflow
-from bit_keras.models.resnet_v2 import HEAD_LAYER
+from bit_keras.evaluation.classifier import DEFAULT_SIZE, require_tensorflow
 from bit_keras.weights.catalogue import find_preset
 from bit_keras.weights.fetching.cache import cache_folder
-from bit_keras.weights.loading import load, weights_path
+from bit_keras.weights.loading import load, read_arrays, weights_path
+from bit_keras.weights.names import HEAD
 from bit_keras.weights.record import check_content, measured, read_record, record_path
 
 PICTURES = ("china.jpg", "flower.jpg")  # scikit-learn's sample images, in its order
-TOLERANCE = 1e-4  # of float32 logits; those of one network written in two formats differ by less than 1e-5
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Verification:
     """What two files compute of the same pictures, or one file now and when it was recorded.
 
     Args:
-        outputs: float32 (pictures, classes) logits of the file; of one without a head, or with a head of zeros, its
-            (pictures, 2048 * width) features.
+        outputs: float32 (pictures, classes) logits of the file; (pictures, 2048 * width) features where one of the two
+            has no head or one of zeros.
         expected: the same of the other; None where a record has none.
         pictures: what the pictures are called.
         digest: SHA-256 of the file, where a record says the same; else None.
@@ -62,7 +62,7 @@ def verify(source: str | PathLike, against: str | PathLike | None = None) -> Ver
     """
     require_tensorflow("Verifying")
     if against is not None:
-        return _checked(Verification(outputs_of(source), outputs_of(against)), source, against)
+        return _side_by_side(source, against)
     path = weights_path(source)
     record = _record_of(path)
     if record is None:
@@ -72,9 +72,15 @@ def verify(source: str | PathLike, against: str | PathLike | None = None) -> Ver
         )
     check_content(record)
     expected = None if record.logits is None else np.array(record.logits, "float32")
-    return _checked(
-        Verification(outputs_of(path), expected, digest=record.sha256, origin=record.url), path, "its record"
-    )
+    outputs = outputs_of(path, with_head=_has_telling_head(path))
+    return _checked(Verification(outputs, expected, digest=record.sha256, origin=record.url), path, "its record")
+
+
+def _side_by_side(source, against):
+    """Compares logits where both have a head that says something, else features."""
+    with_head = all(map(_has_telling_head, (source, against)))
+    outputs, expected = (outputs_of(file, with_head=with_head) for file in (source, against))
+    return _checked(Verification(outputs, expected), source, against)
 
 
 def record(source: str | PathLike):
@@ -88,16 +94,14 @@ def record(source: str | PathLike):
     new, old = measured(path), read_record(path)
     origin = old.url if old and old.sha256 == new.sha256 else None
     # The shortest texts that read as the same float32.
-    logits = [[float(str(number)) for number in row] for row in outputs_of(path)]
+    logits = [[float(str(number)) for number in row] for row in outputs_of(path, with_head=_has_telling_head(path))]
     replace(new, url=origin, logits=logits).save()
     return record_path(path)
 
 
-def outputs_of(source):
-    """Returns float32 (pictures, classes) logits, or features where there is no head or one of zeros."""
-    model = load(source, dtype="float32")
-    if has_head(model) and not np.any(model.get_layer(HEAD_LAYER).kernel.numpy()):
-        model = load(source, dtype="float32", num_classes=0)
+def outputs_of(source, *, with_head):
+    """Returns float32 (pictures, classes) logits, or features without the head."""
+    model = load(source, num_classes=None if with_head else 0, dtype="float32")
     pictures = tf.stack([preprocess_eval(picture, crop=DEFAULT_SIZE) for picture in load_sample_images().images])
     outputs = model(pictures, training=False).numpy()
     if not np.isfinite(outputs).all():
@@ -105,9 +109,15 @@ def outputs_of(source):
     return outputs
 
 
+def _has_telling_head(source):
+    """Whether there is a head, and one that is not all zeros, as a new one is."""
+    arrays = read_arrays(source)
+    return any(name in arrays and arrays[name].read().any() for name in HEAD)
+
+
 def _record_of(path):
     found = read_record(path)
-    if found is None and (known := find_preset(path.stem)):
+    if found is None and (known := find_preset(path.stem)) and path.name == Path(known.file).name:
         found = read_record(cache_folder() / known.file)
     return found and replace(found, path=path)
 

@@ -2,7 +2,8 @@
 
 import hashlib
 import math
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -36,10 +37,25 @@ def assign(model, arrays, source, *, keep_head=True):
     check_shapes({name: array.shape for name, array in arrays.items()}, expected, source, f"the model {model.name}")
     # The largest first, while the memory for the others is not taken yet.
     order = sorted(variables, key=lambda name: -math.prod(arrays[name].shape))
+    for name, tensor in zip(
+        order, _read_ahead(order, lambda name: _tensor(arrays[name].read(), variables[name])), strict=True
+    ):
+        variables[name].assign(tensor)
+
+
+def _read_ahead(names, read):
+    """Yields `read(name)` for each name in turn, while the next few are read in other threads."""
     with ThreadPoolExecutor(READERS) as pool:
-        read = pool.map(lambda name: _tensor(arrays[name].read(), variables[name]), order)
-        for name, tensor in zip(order, read, strict=True):
-            variables[name].assign(tensor)
+        waiting: deque[Future] = deque()
+        try:
+            for name in names:
+                waiting.append(pool.submit(read, name))
+                if len(waiting) > READERS:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _tensor(numbers, variable):

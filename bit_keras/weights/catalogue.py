@@ -41,6 +41,17 @@ TUNED = {
 }
 # Made from timm's resnetv2_50x1_bitm (transformers, convert_bit_to_pytorch.py), which is now called ..._ft_in1k.
 TRANSFORMERS = {"R50x1": ("google/bit-50",)}
+# Of these models at TF-Hub, by S. Paul.
+PORTS = {
+    "R50x1": (
+        "sayakpaul/distill_bit_resnet50x1_{}_classification/1",
+        "sayakpaul/distill_bit_r50x1_{}_feature_extraction/1",
+    ),
+    "R152x2": (
+        "sayakpaul/bit_resnet152x2_{}_classification/1",
+        "sayakpaul/bit_r152x2_{}_feature_extraction/1",
+    ),
+}
 VTAB_CLASSES = {
     "caltech101": 102,
     "cifar100": 100,
@@ -147,7 +158,8 @@ def _distilled():
         ("R152x2_T_224", teacher, 224, 82.918, timm, "152x2_bit.goog_teacher_in21k_ft_in1k"),
         ("R152x2_T_384", teacher, 384, 83.858, timm, "152x2_bit.goog_teacher_in21k_ft_in1k_384"),
     ):
-        aliases = (f"timm/resnetv2_{alias}",) if alias else ()
+        ports = [port.format(size) for port in PORTS[name.split("_")[0]]]
+        aliases = (*([f"timm/resnetv2_{alias}"] if alias else []), *ports)
         yield _distilled_preset(name, 1000, upstream, size, Accuracy(percent, "ILSVRC-2012", size, source), aliases)
     for task, (num_classes, percent) in SMALL_TEACHERS.items():
         accuracy = Accuracy(percent, task, 128, "arXiv 2106.05237, table 4")

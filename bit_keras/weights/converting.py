@@ -25,7 +25,7 @@ def convert(source, target, *, overwrite=False):
     path = located(source)
     arrays = read_arrays(path)
     architecture_of(_shapes(arrays), source)
-    write_arrays(arrays, target, labels_of(path))
+    write_arrays(arrays, target, labels_of(path) if target.suffix == ".safetensors" else None)
     return target
 
 

@@ -1,5 +1,7 @@
 """`load`: from a preset, a file or a folder to a native model."""
 
+import operator
+import os
 from os import PathLike
 from pathlib import Path
 
@@ -11,10 +13,10 @@ from bit_keras.weights.assigning import Untouched, assign
 from bit_keras.weights.catalogue import find_preset, nearest, preset
 from bit_keras.weights.fetching.cache import fetched, is_cached
 from bit_keras.weights.fetching.hubs import HUGGING_FACE, hub_folder, hugging_face_folder, is_hub_handle
-from bit_keras.weights.formats.table import is_safetensors_folder, read
+from bit_keras.weights.formats.table import read
 from bit_keras.weights.matching import canonical
 from bit_keras.weights.names import architecture_of
-from bit_keras.weights.run_config import CONFIG, WEIGHTS
+from bit_keras.weights.run_config import WEIGHTS, read_run_config
 
 MISTAKEN = ("BiT-S-R50x3.h5", "BiT-S-R101x1.h5")
 
@@ -53,7 +55,7 @@ def load_arrays(arrays, source, *, num_classes=None, **options):
     found = architecture_of({name: array.shape for name, array in arrays.items()}, source)
     model = build(
         found.variant,
-        num_classes=found.num_classes if num_classes is None else num_classes,
+        num_classes=found.num_classes if num_classes is None else operator.index(num_classes),
         normalization=found.normalization,
         weight_standardization=found.weight_standardization,
         kernel_initializer=Untouched(),
@@ -69,8 +71,7 @@ def load_arrays(arrays, source, *, num_classes=None, **options):
 def weights_path(source):
     """Returns the file or folder with the weights of what `load` takes; of a run folder the file in it."""
     path = located(source)
-    is_run = path.is_dir() and (path / CONFIG).is_file() and not is_safetensors_folder(path)
-    return _of_run(path) if is_run else path
+    return _of_run(path) if path.is_dir() and read_run_config(path) else path
 
 
 def located(source):
@@ -78,7 +79,7 @@ def located(source):
     if not isinstance(source, (str, PathLike)):
         raise WeightsError(f"Expected a preset, a file or a folder. Received: {source!r}.")
     path, name = Path(source), str(source)
-    if path.exists():
+    if os.path.exists(path):  # which, other than the method, takes a name that is too long for one that is not there
         return path
     if name.startswith(HUGGING_FACE):
         return hugging_face_folder(name.removeprefix(HUGGING_FACE))
@@ -86,11 +87,27 @@ def located(source):
         return hub_folder(name)
     if found := find_preset(name):
         is_elsewhere = name in found.aliases and name.count("/") == 1  # Hugging Face's names have two parts
-        return hugging_face_folder(name) if is_elsewhere and not is_cached(found.file) else fetched(found.file)
+        return hugging_face_folder(name) if is_elsewhere and not is_cached(found.file) else _fetched(found)
     raise WeightsError(
         f"There is no file or folder {source}, and no preset of that name. Give a path that exists, or a preset. "
         f"{nearest(source)}"
     )
+
+
+def _fetched(entry):
+    """Returns the file of a `Preset` after a look at whether it is what the catalogue says."""
+    path = fetched(entry.file)
+    try:
+        shapes = {name: array.shape for name, array in canonical(read(path), path).items()}
+        found = architecture_of(shapes, path)
+    except WeightsError as error:
+        raise WeightsError(f"{error} Remove {path}, and it is fetched again.") from error
+    if (found.variant, found.num_classes) != (entry.variant, entry.num_classes):
+        raise WeightsError(
+            f"Expected the preset {entry.name} in {path}, a BiT-{entry.variant} with {entry.num_classes} classes. "
+            f"Received: a BiT-{found.variant} with {found.num_classes}. Remove it, and the right one is fetched."
+        )
+    return path
 
 
 def _refuse_mistaken(path, arrays):

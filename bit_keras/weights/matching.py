@@ -11,16 +11,18 @@ PREFIXES = ("params/", "params.", "model.", "module.")
 
 
 def canonical(arrays, source):
-    """Returns {canonical name: `Array`}, kernels as HWIO; what is no part of a BiT keeps its name.
+    """Returns {canonical name: `Array`}, kernels as HWIO, the head's too; what is no part of a BiT keeps its name.
 
     Raises:
         WeightsError: if two arrays have one name.
     """
     arrays = list(arrays)
     named = _named(arrays, source)
-    if any(name.startswith("resnet/root_block/") for name in named):
-        return _with_head(named)
-    return _by_order(arrays) or named
+    is_known = any(name.startswith("resnet/root_block/") for name in named)
+    named = _with_head(named) if is_known else _by_order(arrays) or named
+    if HEAD[0] in named and len(named[HEAD[0]].shape) == 2:  # dense, as most others have it
+        named[HEAD[0]] = named[HEAD[0]].reshaped((1, 1, *named[HEAD[0]].shape))
+    return named
 
 
 def _named(arrays, source):

@@ -54,7 +54,9 @@ def _finite(array, source):
     with np.errstate(all="ignore"):
         total = np.sum(numbers, dtype="float32" if numbers.dtype.itemsize < 4 else None)
     # The sum is the faster look; where it overflows, the numbers themselves decide.
-    if not np.isfinite(total) and not np.isfinite(numbers).all():
+    # Whatever float32, which they become, cannot hold is infinite too.
+    is_wide = numbers.dtype.itemsize > 4 and np.abs(numbers).max(initial=0) > np.finfo("float32").max
+    if is_wide or (not np.isfinite(total) and not np.isfinite(numbers).all()):
         raise WeightsError(
             f"{array.name} in {source} has numbers that are infinite or undefined (NaN): its training diverged, or the "
             "file is damaged. Give an earlier snapshot, or fetch the file again."

@@ -9,9 +9,10 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
-from bit_keras.errors import SaveError, WeightsError
+from bit_keras.errors import RunError, SaveError, WeightsError
 from bit_keras.files import write_json
 from bit_keras.weights.run_config import read_object
 
@@ -64,9 +65,20 @@ def read_record(path):
     if not place.is_file():
         return None
     try:
-        return Record(Path(path), **read_object(place))
-    except TypeError as error:
+        record = Record(Path(path), **read_object(place))
+        _check(record)
+    except (RunError, TypeError, ValueError) as error:
         raise WeightsError(f"{place} is no record of a weights file ({error}). Remove it.") from error
+    return record
+
+
+def _check(record):
+    """Raises a `ValueError` or `TypeError` unless the fields are what they should be."""
+    is_sound = isinstance(record.sha256, str) and isinstance(record.url, str | None)
+    if not is_sound or not isinstance(record.size, int) or not isinstance(record.modified, int):
+        raise ValueError("a field of another kind")
+    if record.logits is not None and np.array(record.logits, "float32").ndim != 2:
+        raise ValueError("logits of another shape")
 
 
 def check_unchanged(path):
@@ -86,8 +98,8 @@ def check_content(record):
     if found != record.sha256:
         raise WeightsError(
             f"{record.path} is not what was {'fetched from ' + record.url if record.url else 'recorded'}: expected "
-            f"SHA-256 {record.sha256}, received {found}. Remove it and fetch or copy it again, or remove "
-            f"{record_path(record.path)} if you mean it to be another."
+            f"SHA-256 {record.sha256}, received {found}. Remove it and fetch or copy it again; or remove its record "
+            "(.record.json) if you mean it to be another."
         )
 
 

@@ -19,7 +19,7 @@ def read_run_config(folder):
     if not path.is_file():
         return None
     config = read_object(path)
-    if "model_type" in config:  # Hugging Face calls its own so too
+    if not NEEDED.keys() & config.keys():  # others call their own so too
         return None
     is_ours = all(isinstance(config.get(key), kind) for key, kind in NEEDED.items())
     if not is_ours or not isinstance(config["rule"].get("crop"), int):
@@ -35,7 +35,7 @@ def read_object(path):
     """
     try:
         value = json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RunError(f"{path} is damaged ({error}). Copy its folder again, or make it anew.") from error
     if not isinstance(value, dict):
         raise RunError(

@@ -14,7 +14,7 @@ from bit_keras.weights.formats.npz import write_npz
 from bit_keras.weights.loading import load_arrays
 from bit_keras.weights.names import architecture_of
 
-UNWRITTEN = (".h5", ".hdf5", ".pb", ".pt", ".pth", ".bin", ".json")
+WRITTEN = (".npz", ".safetensors", ".keras")
 
 
 def save_weights(model: keras.Model, path: str | PathLike) -> None:
@@ -24,12 +24,11 @@ def save_weights(model: keras.Model, path: str | PathLike) -> None:
         model: a BiT of this package.
         path: `.npz` for the official layout, which the 2020 code, timm and big_vision load; `.safetensors` for Hugging
             Face's naming, with the `config.json` beside it that transformers needs; `.keras` for
-            `keras.saving.load_model`. Any other suffix means the official layout too, but for those of formats that
-            are read only.
+            `keras.saving.load_model`.
 
     Raises:
         SaveError: if the file cannot be written.
-        UserError: for a suffix of a format that is read only, such as `.h5`.
+        UserError: for any other suffix.
         WeightsError: for a model that is no BiT.
     """
     arrays = arrays_of(model)
@@ -43,7 +42,7 @@ def write_arrays(arrays, path, class_names=None):
     Only the `config.json` of Hugging Face has a place for `class_names`.
     """
     path = Path(path)
-    if path.suffix in UNWRITTEN:
+    if path.suffix not in WRITTEN:
         raise UserError(f"Expected a file that ends with .npz, .safetensors or .keras. Received: {path}.")
     if path.suffix == ".safetensors":
         from bit_keras.weights.formats.safetensors import write_safetensors

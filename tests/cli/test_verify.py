@@ -57,6 +57,7 @@ def test_unrecorded_logits_are_said_to_be_unknown(weights):
         (["--against=none.npz"], "There is no file or folder none.npz"),
         (["--record", "--against=x"], "Expected --against or --record. Received: both."),
         (["--tolerance=-1"], "not a non-negative number"),
+        (["--tolerance=nan"], "Expected --tolerance as a number"),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(arguments, message, weights):

@@ -54,13 +54,13 @@ def test_damaged_description_of_an_export_is_told(small_model, tmp_path, text):
         open_classifier(out)
 
 
-def test_labels_that_lie_where_one_works_are_not_those_of_a_preset(tmp_path, monkeypatch, weights):
-    # Two classes where the weights have three: taken, they would be refused.
+def test_labels_that_lie_where_one_works_are_not_those_of_a_preset(tmp_path, monkeypatch, r50x1_file):
+    # Two classes where the weights have a thousand: taken, they would be refused.
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "labels.txt").write_text("x\ny\n")
     monkeypatch.chdir(tmp_path / "elsewhere")
     cache_folder().mkdir(parents=True)
-    shutil.copy(weights, cache_folder() / "BiT-S-R50x1.npz")
+    shutil.copy(r50x1_file, cache_folder() / "BiT-S-R50x1.npz")
     assert open_classifier("BiT-S-R50x1").class_names is None
 
 

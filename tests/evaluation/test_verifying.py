@@ -54,9 +54,35 @@ def test_heads_of_zeros_hide_no_difference_of_the_backbones(tmp_path):
 
 
 def test_other_numbers_of_outputs_are_told(weights, tmp_path):
-    bit.save_weights(bit.build("R14x0.5", num_classes=0), tmp_path / "headless.npz")
-    with pytest.raises(bit.WeightsError, match=r"small\.npz has 3 outputs, .*headless\.npz 1024\. Give two files"):
-        bit.verify(weights, tmp_path / "headless.npz")
+    model = bit.build("R14x0.5", num_classes=5)
+    model.get_layer("head-conv2d").bias.assign([1, 2, 3, 4, 5])
+    bit.save_weights(model, tmp_path / "five.npz")
+    with pytest.raises(bit.WeightsError, match=r"small\.npz has 3 outputs, .*five\.npz 5\. Give two files"):
+        bit.verify(weights, tmp_path / "five.npz")
+
+
+def test_file_without_a_head_is_compared_by_its_features(weights, tmp_path):
+    bit.save_weights(bit.load(weights, num_classes=0), tmp_path / "headless.npz")
+    found = bit.verify(weights, tmp_path / "headless.npz")
+    assert found.outputs.shape == (2, 1024) and found.max_difference == 0
+
+
+def test_biases_of_a_head_without_a_kernel_count(tmp_path):
+    for bias in (1, 2):
+        model = bit.build("R14x0.5", num_classes=3, seed=0)
+        model.get_layer("head-conv2d").bias.assign([0, 0, bias])
+        bit.save_weights(model, tmp_path / f"{bias}.npz")
+    assert bit.verify(tmp_path / "1.npz", tmp_path / "2.npz").max_difference == 1
+
+
+def test_record_of_the_cache_is_not_that_of_another_format(weights, tmp_path):
+    cached = cache_folder() / "BiT-S-R50x1.npz"
+    cached.parent.mkdir(parents=True)
+    shutil.copy(weights, cached)
+    record(cached)
+    shutil.copy(weights, tmp_path / "BiT-S-R50x1.keras")
+    with pytest.raises(bit.WeightsError, match="There is no record of"):
+        bit.verify(tmp_path / "BiT-S-R50x1.keras")
 
 
 def test_nothing_to_compare_with_is_an_error_that_says_what_to_do(weights):
@@ -106,12 +132,12 @@ def test_folder_is_recorded_with_all_of_its_files(small_model, tmp_path):
         bit.verify(tmp_path / "hf")
 
 
-def test_copy_of_a_preset_has_the_record_of_the_cache(weights, tmp_path):
+def test_copy_of_a_preset_has_the_record_of_the_cache(r50x1_file, tmp_path):
     cached = cache_folder() / "BiT-S-R50x1.npz"
     cached.parent.mkdir(parents=True)
-    shutil.copy(weights, cached)
+    shutil.copy(r50x1_file, cached)
     record("BiT-S-R50x1")
-    shutil.copy(weights, tmp_path / "BiT-S-R50x1.npz")
+    shutil.copy(r50x1_file, tmp_path / "BiT-S-R50x1.npz")
     assert bit.verify(tmp_path / "BiT-S-R50x1.npz").max_difference == 0
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.golden.seeded import names, seeded
+from tests.golden.seeded import seeded
 from tests.models.seeding import official_shapes
 
 
@@ -24,14 +24,6 @@ def small_file(seeded_small, tmp_path_factory):
     """The same as a file. Tests must not change it."""
     path = tmp_path_factory.mktemp("small") / "small.npz"
     np.savez(path, **seeded_small)
-    return path
-
-
-@pytest.fixture(scope="session")
-def r50x1_file(tmp_path_factory):
-    """The seeded BiT-R50x1 with 1000 classes of tests/golden. Tests must not change it."""
-    path = tmp_path_factory.mktemp("r50x1") / "seeded-R50x1.npz"
-    np.savez(path, **{name: seeded(name, shape) for name, shape in names((3, 4, 6, 3), 1, 1000).items()})
     return path
 
 

@@ -44,6 +44,24 @@ def test_names_that_nobody_gave_are_none(names, weights, tmp_path):
     assert labels_of(tmp_path / "hf") is None
 
 
+def test_pictures_are_predicted_with_a_folder_of_timm(weights, tmp_path):
+    convert(weights, tmp_path / "timm" / "model.safetensors")
+    about = {"architecture": "resnetv2_50x1_bit", "num_classes": 3, "pretrained_cfg": {"tag": "goog_in21k"}}
+    (tmp_path / "timm" / "config.json").write_text(json.dumps(about))
+    assert bit.predict(tmp_path / "timm", np.zeros((32, 32, 3), np.uint8), image_size=32)[0].class_name in "012"
+
+
+def test_names_of_another_number_are_told(weights, tmp_path):
+    weights.with_name("labels.txt").write_text("ant\nbee\n")
+    with pytest.raises(bit.UserError, match=r"Expected 3 class names, one for each output\. Received: 2"):
+        convert(weights, tmp_path / "hf" / "model.safetensors")
+
+
+def test_names_are_not_read_for_a_format_that_has_no_place_for_them(weights, tmp_path):
+    weights.with_name("labels.txt").write_bytes("Küken\n".encode("latin-1"))
+    convert(weights, tmp_path / "other.npz")
+
+
 def test_equal_names_are_left_out(weights, tmp_path):
     weights.with_name("labels.txt").write_text("crane\nbee\ncrane\n")
     convert(weights, tmp_path / "hf" / "model.safetensors")

@@ -1,6 +1,8 @@
 """`load`: what becomes of a file's arrays, and of its head."""
 
 import socket
+from dataclasses import replace
+from functools import partial
 
 import keras
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 import bit_keras as bit
 from bit_keras.errors import UserError, WeightsError
 from bit_keras.weights.assigning import arrays_of
-from bit_keras.weights.loading import load_arrays
+from bit_keras.weights.loading import load_arrays, read_arrays
 from tests.weights.crafting import HEAD, ROOT, write_npz
 
 
@@ -118,14 +120,17 @@ def test_missing_files_are_refused_by_their_paths(tmp_path):
         bit.load(tmp_path / "none.npz")
 
 
+RUN = '{"data": "photos", "fingerprint": "f", "rule": {"crop": 32}, "seed": 0}'
+
+
 def test_run_folder_gives_the_weights_of_its_end(small_file, seeded_small, tmp_path):
-    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "config.json").write_text(RUN)
     (tmp_path / "weights.npz").write_bytes(small_file.read_bytes())
     assert_backbone(bit.load(tmp_path), seeded_small)
 
 
 def test_run_folder_without_weights_is_one_that_has_not_ended(tmp_path):
-    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "config.json").write_text(RUN)
     with pytest.raises(WeightsError, match=rf"run in {tmp_path} has not ended: it has no weights\.npz yet"):
         bit.load(tmp_path)
 
@@ -166,6 +171,27 @@ def test_numbers_of_other_kinds_become_float32(dtype, small_arrays, tmp_path):
     assert {variable.dtype for variable in model.variables} == {"float32"}
     expected = {name: array.astype(dtype).astype("float32") for name, array in small_arrays.items()}
     assert_backbone(model, expected)
+
+
+def test_name_that_is_too_long_for_a_file_is_told():
+    with pytest.raises(WeightsError, match=r"There is no file or folder x+, and no preset"):
+        bit.load("x" * 5000)
+
+
+def test_error_while_reading_ends_the_reading(small_file):
+    arrays, reads = read_arrays(small_file), []
+    broken = max(arrays, key=lambda name: np.prod(arrays[name].shape))  # the first that is read
+
+    def reading(name):
+        reads.append(name)
+        if name == broken:
+            raise WeightsError(name)
+        return arrays[name].read()
+
+    watched = {name: replace(array, read=partial(reading, name)) for name, array in arrays.items()}
+    with pytest.raises(WeightsError, match=broken):
+        load_arrays(watched, small_file)
+    assert len(reads) <= 4
 
 
 def test_models_of_one_file_share_no_memory(small_file, seeded_small):

@@ -66,11 +66,6 @@ def test_missing_folders_are_made_and_a_string_will_do(small_model, tmp_path):
     assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == ["mine.npz"]
 
 
-def test_name_is_kept_as_it_is(small_model, tmp_path):
-    bit.save_weights(small_model, tmp_path / "mine.weights")
-    assert bit.load(tmp_path / "mine.weights").output_shape == (None, 3)
-
-
 def test_place_that_cannot_be_written_is_an_error(small_model, tmp_path):
     (tmp_path / "file").write_text("old")
     with pytest.raises(SaveError, match=f"Could not write {tmp_path}/file/mine.npz.*What was there before is intact"):

@@ -4,7 +4,7 @@
 """
 
 import os
-import urllib.parse
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,11 @@ from bit_keras.weights.record import check_unchanged, measured
 
 def cache_folder():
     """Returns the folder that fetched files are kept in."""
-    return Path(os.environ.get("BIT_KERAS_HOME", "~/.cache/bit_keras")).expanduser()
+    home = os.environ.get("BIT_KERAS_HOME", "~/.cache/bit_keras")
+    try:
+        return Path(home).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"Expected BIT_KERAS_HOME as a folder. Received: {home!r} ({error}).") from error
 
 
 def is_cached(file):
@@ -68,6 +72,6 @@ def _fetch(url, path):
 
 def _base_url():
     mirror = os.environ.get("BIT_KERAS_BASE_URL")
-    if mirror and urllib.parse.urlsplit(mirror).scheme not in ("https", "http"):
+    if mirror and not re.match(r"https?://[^/]", mirror):
         raise UserError(f"Expected BIT_KERAS_BASE_URL to begin with https:// or http://. Received: {mirror!r}.")
     return (mirror or BUCKET).rstrip("/")

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import google_crc32c
@@ -13,13 +14,12 @@ import google_crc32c
 from bit_keras.weights.record import digests
 
 ALGORITHMS: dict[str, Callable[[], Any]] = {
-    "md5": hashlib.md5,
-    "sha256": hashlib.sha256,
+    "md5": partial(hashlib.md5, usedforsecurity=False),
     "crc32c": google_crc32c.Checksum,
 }
-# The ETag of S3, of Google Cloud Storage and of their like is the MD5 of a file that was stored in one piece; that of
-# Hugging Face's large files is the SHA-256.
-ETAGS = {32: "md5", 64: "sha256"}
+# The ETag of S3 and of Google Cloud Storage is the MD5 of a file that was stored in one piece. Other servers have other
+# digests there; these two are known by their headers.
+OBJECT_STORES = ("x-amz-", "x-goog-")
 # Where S3 encrypts with keys of the customer's, its ETag is no MD5 (Amazon S3 API, "Object").
 ENCRYPTED = ("x-amz-server-side-encryption-aws-kms-key-id", "x-amz-server-side-encryption-customer-algorithm")
 
@@ -48,7 +48,7 @@ def declared(url, response):
 
 def differences(path, known):
     """Returns the SHA-256 of the file and a text of what differs from `known`, which is empty if nothing does."""
-    found = digests(path, {name: ALGORITHMS[name]() for name in {"sha256", *known.hashes}})
+    found = digests(path, {name: ALGORITHMS[name]() for name in known.hashes} | {"sha256": hashlib.sha256()})
     size = path.stat().st_size
     wrong = [f"{name} {found[name]} instead of {said}" for name, said in known.hashes.items() if found[name] != said]
     if known.length not in (None, size):
@@ -69,10 +69,10 @@ def _length(headers):
 def _hashes(headers, etag):
     stated = [part.strip().partition("=") for part in headers.get("x-goog-hash", "").split(",")]
     found = {name: _hexadecimal(text) for name, _, text in stated if name in ALGORITHMS}
-    digits = (etag or "").strip('"').lower()
-    kind = ETAGS.get(len(digits)) if re.fullmatch("[0-9a-f]+", digits) else None
-    if kind and not any(header in headers for header in ENCRYPTED):
-        found.setdefault(kind, digits)
+    digits = re.fullmatch('"([0-9a-f]{32})"', etag or "")
+    is_stored_plainly = any(header.lower().startswith(OBJECT_STORES) for header in headers)
+    if digits and is_stored_plainly and not any(header in headers for header in ENCRYPTED):
+        found.setdefault("md5", digits[1])
     return found
 
 

@@ -1,5 +1,6 @@
 """Folders of weights at Hugging Face and TF-Hub, fetched by these hubs' own libraries."""
 
+import contextlib
 import os
 import urllib.parse
 from pathlib import Path
@@ -15,7 +16,10 @@ FILES = ("model.safetensors", "model.safetensors.index.json", "model-*-of-*.safe
 
 def is_hub_handle(source):
     """Whether `source` is the address of a TF-Hub or Kaggle model; http is for this machine alone."""
-    parts = urllib.parse.urlsplit(source)
+    try:
+        parts = urllib.parse.urlsplit(source)
+    except ValueError:
+        return False
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
 
 
@@ -29,7 +33,7 @@ def hugging_face_folder(repository):
         WeightsError: if there is no such repository, or it cannot be fetched.
     """
     try:
-        from huggingface_hub import errors, snapshot_download
+        from huggingface_hub import snapshot_download
     except ImportError as error:
         raise UserError(
             f"{repository} is at Hugging Face, which needs an extra package: pip install huggingface_hub. The presets "
@@ -37,7 +41,7 @@ def hugging_face_folder(repository):
         ) from error
     try:
         folder = Path(snapshot_download(repository, allow_patterns=list(FILES)))
-    except (errors.HfHubHTTPError, errors.EntryNotFoundError, OSError, ValueError) as error:
+    except Exception as error:  # of that library, and of those below it, which differ from release to release
         raise _not_fetched(f"{repository} from Hugging Face", error) from error
     if not any(folder.glob("model*.safetensors*")):
         raise WeightsError(f"{repository} at Hugging Face has no model.safetensors. Give a repository that has one.")
@@ -50,16 +54,29 @@ def hub_folder(handle):
     Raises:
         WeightsError: if it cannot be fetched.
     """
-    os.environ.setdefault("TFHUB_CACHE_DIR", str(cache_folder() / "tfhub"))
     import tarfile
 
     import tensorflow as tf
     import tensorflow_hub as hub
 
     try:
-        return Path(hub.resolve(handle))
+        with _cache_of_hub():
+            return Path(hub.resolve(handle))
     except (OSError, ValueError, EOFError, RuntimeError, tarfile.TarError, tf.errors.OpError) as error:
         raise _not_fetched(handle, error) from error
+
+
+@contextlib.contextmanager
+def _cache_of_hub():
+    """Gives tensorflow_hub a lasting place for what it fetches, unless the user has; its own is a temporary one."""
+    if "TFHUB_CACHE_DIR" in os.environ:
+        yield
+        return
+    os.environ["TFHUB_CACHE_DIR"] = str(cache_folder() / "tfhub")
+    try:
+        yield
+    finally:
+        del os.environ["TFHUB_CACHE_DIR"]
 
 
 def _not_fetched(what, error):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 import time
 import urllib.parse
 from contextlib import suppress
@@ -10,13 +11,15 @@ from errno import ENOSPC
 
 import requests
 from tqdm import tqdm
+from urllib3.exceptions import HTTPError
 
-from bit_keras.weights.fetching.declared import Declared, declared, differences
+from bit_keras.weights.fetching.declared import ALGORITHMS, Declared, declared, differences
 
 TIMEOUT = 30  # seconds without a byte after which a connection counts as lost
 TRIES = 4  # in a row without one byte more
 PAUSE = 0.5  # seconds before the second try, doubled before each further one
 REDIRECTS = 10
+LARGEST = 8 << 30  # bytes; BiT-M-R152x4 has 4.4e9
 CHUNK = 1 << 16  # bytes; of a connection that breaks off, less than this is lost
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 PASSING = (408, 425, 429, 500, 502, 503, 504)  # what a server answers that may do better in a moment
@@ -71,6 +74,7 @@ def _attempt(url, part):
 def _receive(url, part, known):
     """Adds what lacks to `part`; returns what the server declares."""
     start = _size(part) if known and known.version else 0
+    outside = sys.exception()  # what the caller is just handling is no cause
     headers = {"Accept-Encoding": "identity"} | (
         {"Range": f"bytes={start}-", "If-Range": known.version} if start else {}
     )
@@ -81,10 +85,12 @@ def _receive(url, part, known):
             if response.status_code == 206 and not _goes_on(response, start, new, known):
                 forget(part)
                 raise _LostError("the server has another version by now")
+            if response.status_code != 206:
+                forget(part)  # first, so that nothing of another version is ever taken for a part of this one
             _note(part, new)
             _write(response, part, start if response.status_code == 206 else 0, new.length)
     except requests.RequestException as error:
-        raise _LostError(_reason(error)) from error
+        raise _LostError(_reason(error, outside)) from error
     if new.length is not None and _size(part) < new.length:
         raise _LostError(f"the connection ended after {_size(part)} of {new.length} bytes")
     return new
@@ -93,7 +99,7 @@ def _receive(url, part, known):
 def _answer(session, url, headers):
     """Follows redirects, but never from https to http on another machine."""
     for _ in range(REDIRECTS):
-        response = session.get(url, headers=headers, stream=True, timeout=TIMEOUT, allow_redirects=False)
+        response = _got(session, url, headers)
         if not response.is_redirect:
             return response
         response.close()
@@ -101,9 +107,23 @@ def _answer(session, url, headers):
     raise TransferError(f"the server redirects more than {REDIRECTS} times")
 
 
+def _got(session, url, headers):
+    try:
+        return session.get(url, headers=headers, stream=True, timeout=TIMEOUT, allow_redirects=False)
+    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader) as error:
+        raise TransferError(str(error)) from error
+    except requests.RequestException:
+        raise
+    except (OSError, ValueError, HTTPError) as error:  # of the certificates' file, or an address that is none
+        raise TransferError(str(error)) from error
+
+
 def _redirected(url, location):
-    target = urllib.parse.urljoin(url, location)
-    parts = urllib.parse.urlsplit(target)
+    try:
+        target = urllib.parse.urljoin(url, location)
+        parts = urllib.parse.urlsplit(target)
+    except ValueError as error:
+        raise TransferError(f"the server redirects to {location!r}") from error
     if parts.scheme not in ("https", "http"):
         raise TransferError(f"the server redirects to {target}")
     if url.startswith("https:") and parts.scheme != "https" and parts.hostname not in LOOPBACK:
@@ -138,6 +158,8 @@ def _goes_on(response, start, new, known):
 
 
 def _write(response, part, start, length):
+    if (length or 0) > LARGEST:
+        raise TransferError(f"the server declares {length:,} bytes, more than any published file has")
     free = shutil.disk_usage(part.parent).free
     if length is not None and length - start > free:
         raise OSError(ENOSPC, f"the disk lacks {length - start - free:,} bytes")
@@ -146,6 +168,8 @@ def _write(response, part, start, length):
     with open(part, "ab" if start else "wb") as file, tqdm(total=length, initial=start, desc=name, **options) as bar:
         for chunk in response.iter_content(CHUNK):
             file.write(chunk)
+            if file.tell() > LARGEST:
+                raise TransferError("the server sends more than any published file has")
             file.flush()
             bar.update(len(chunk))
 
@@ -162,9 +186,11 @@ def _note(part, known):
 
 def _noted(part, url):
     """Returns what was declared when `part` was begun, if it was begun from `url`."""
-    with suppress(OSError, ValueError, TypeError):
+    with suppress(OSError, ValueError, TypeError, AttributeError):
         known = Declared(**json.loads(_note_path(part).read_text(encoding="utf-8")))
-        return known if known.url == url else None
+        is_sound = known.hashes.keys() <= ALGORITHMS.keys() and isinstance(known.length, int | None)
+        return known if known.url == url and is_sound and isinstance(known.version, str | None) else None
+    return None
 
 
 def _note_path(part):
@@ -175,8 +201,8 @@ def _size(part):
     return part.stat().st_size if part.is_file() else 0
 
 
-def _reason(error):
-    """The first cause, without the layers of libraries around it."""
-    while error.__cause__ or error.__context__:
-        error = error.__cause__ or error.__context__
-    return getattr(error, "strerror", None) or str(error)
+def _reason(error, outside):
+    """The first cause within this module's work, without the layers of libraries around it."""
+    while (cause := error.__cause__ or error.__context__) and cause is not outside:
+        error = cause
+    return " ".join((getattr(error, "strerror", None) or str(error)).split())

@@ -18,18 +18,28 @@ def read_hdf5(path):
     """
     file = open_hdf5(path)
     root = f"{WHOLE}/" if WHOLE in file.groups else ""
-    places = [
-        (weight, f"{root}{layer}/{weight}")
-        for layer in _texts(file, root.rstrip("/"), "layer_names")
-        for weight in _texts(file, f"{root}{layer}", "weight_names")
-    ]
-    yield from file.arrays(places)
+    layers = _once(file, root.rstrip("/"), "layer_names")
+    yield from file.arrays(
+        [
+            (weight, f"{root}{layer}/{weight}")
+            for layer in layers
+            for weight in _once(file, f"{root}{layer}", "weight_names")
+        ]
+    )
 
 
-def _texts(file, group, attribute):
+def _once(file, group, attribute):
+    """Returns the names in an attribute. Twice the same would be wrong, and could make a long list of a small file."""
     found = file.groups.get(group, {}).get(attribute)
     if not isinstance(found, list):
-        raise WeightsError(
-            f"{file.path} is no weights file of Keras 2: {group or 'its root'} has no {attribute}. Give another file."
+        hint = (
+            "Keras 3 wrote it, without the layers' names: save the model as .keras" if "layers" in file.groups else ""
         )
+        raise WeightsError(
+            f"{file.path} is no weights file of Keras 2: {group or 'its root'} has no {attribute}. "
+            f"{hint or 'Give another file'}."
+        )
+    if len(set(found)) != len(found):
+        twice = next(name for name in found if found.count(name) > 1)
+        raise WeightsError(f"{file.path} names {twice} twice in {group or 'its root'}. Give a file with each once.")
     return found

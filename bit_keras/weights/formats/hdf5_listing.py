@@ -1,7 +1,7 @@
 """Lists an HDF5 file, or prints the numbers of one data set: a program of its own, started by `hdf5_process`.
 
-The HDF5 library can hang, crash or take all memory on a damaged file. Here that is no harm: this process has nothing
-but h5py, can take no more memory than the file explains, and is ended when it takes too long.
+The HDF5 library can hang, crash or take all memory on a damaged file. This process is ended when it takes too long and,
+where the system can (on Linux), gets no more memory than the file explains.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import h5py
 import psutil
 
 ATTRIBUTES = ("layer_names", "weight_names", "name")  # of Keras 2 and 3: texts
-MAX_OBJECTS = 100_000
+MAX_OBJECTS, MAX_TEXT = 100_000, 10_000_000  # characters, of all names
 SPARE = 1 << 28  # bytes that h5py may take on top of the numbers
 
 
@@ -31,17 +31,27 @@ def listed(hdf5):
     """Returns {name: {attribute: texts}} of groups and {name: place, shape and kind of numbers} of data sets."""
     groups: dict[str, dict] = {"": _texts(hdf5)}
     datasets: dict[str, dict] = {}
+    texts = 0
 
     def visit(name, thing):
-        if len(groups) + len(datasets) > MAX_OBJECTS:
-            raise ValueError(f"more than {MAX_OBJECTS} objects")
+        nonlocal texts
         if isinstance(thing, h5py.Group):
             groups[name] = _texts(thing)
+            texts += sum(len(text) for found in groups[name].values() for text in found)
         if isinstance(thing, h5py.Dataset) and not thing.is_virtual and not thing.external:
-            datasets[name] = {"shape": thing.shape, "dtype": thing.dtype.str, "offset": thing.id.get_offset()}
+            datasets[name] = {"shape": thing.shape, "dtype": thing.dtype.str, "offset": _offset(thing)}
+        texts += len(name)
+        if len(groups) + len(datasets) > MAX_OBJECTS or texts > MAX_TEXT:
+            raise ValueError("more names than any network has")
 
     hdf5.visititems(visit)  # follows no link to another place
     return {"groups": groups, "datasets": datasets}
+
+
+def _offset(dataset):
+    """Returns where the numbers lie, if they lie in one piece and as NumPy has them in memory; else None."""
+    is_plain = dataset.id.get_type().equal(h5py.h5t.py_create(dataset.dtype))
+    return dataset.id.get_offset() if is_plain else None
 
 
 def _texts(group):

@@ -4,11 +4,10 @@ Neither the configuration in it is read nor any object made from it: the names a
 """
 
 import zipfile
-import zlib
 
 from bit_keras.errors import WeightsError
 from bit_keras.weights.formats.hdf5_process import open_hdf5
-from bit_keras.weights.formats.zip_members import first_byte
+from bit_keras.weights.formats.zip_members import ERRORS, first_byte, opened_zip
 
 WEIGHTS = "model.weights.h5"
 CHUNK = 1 << 20  # bytes read at a time while the checksum is compared
@@ -44,7 +43,7 @@ def _parameters(layer):
 def _checked_place(path):
     """Returns where the HDF5 part begins and its size, after comparing its checksum: HDF5 itself has none."""
     try:
-        with zipfile.ZipFile(path) as archive, open(path, "rb") as file:
+        with opened_zip(path) as archive, open(path, "rb") as file:
             member = archive.getinfo(WEIGHTS)
             if member.compress_type != zipfile.ZIP_STORED:
                 raise WeightsError(f"{path} is compressed, as Keras never does it. Save the model again.")
@@ -52,5 +51,7 @@ def _checked_place(path):
                 while content.read(CHUNK):
                     pass
             return first_byte(file, member), member.file_size
-    except (zipfile.BadZipFile, KeyError, EOFError, zlib.error, NotImplementedError, RuntimeError, OSError) as error:
+    except WeightsError:  # which is a ValueError
+        raise
+    except (*ERRORS, KeyError, ValueError) as error:
         raise WeightsError(f"{path} is not a complete .keras file ({error}). Save or copy it again.") from error

@@ -18,13 +18,19 @@ from bit_keras.errors import WeightsError
 from bit_keras.files import atomic_file
 from bit_keras.weights.formats.limits import check_expansion
 from bit_keras.weights.formats.memory import filled
-from bit_keras.weights.formats.zip_members import first_byte
+from bit_keras.weights.formats.zip_members import ERRORS, first_byte, opened_zip
 from bit_keras.weights.names import Array
 
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # all that NumPy writes
 MAX_HEADER = 10_000  # bytes; NumPy's own limit for headers that are not trusted
 
 
+# What NumPy was seen to raise on headers that are no dictionary of its own making.
+HEADER_ERRORS = (
+    *(ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError, MemoryError),
+    *(RecursionError, SyntaxError, tokenize.TokenError),
+)
+MAX_MEMBERS = 20_000  # R152x4 has 462 arrays, and no BiT may have more than 4,000 units
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -36,11 +42,15 @@ def read_npz(path):
             numbers. It names the file and the array.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with opened_zip(path) as archive:
             members = archive.infolist()
+            if len(members) > MAX_MEMBERS:
+                raise WeightsError(f"{path} holds {len(members):,} arrays, more than any BiT. Give another file.")
             check_expansion(sum(member.file_size for member in members), Path(path).stat().st_size, path)
             arrays = [_array(archive, member, path) for member in members]
-    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, RuntimeError, OSError) as error:
+    except WeightsError:  # which is a ValueError
+        raise
+    except (*ERRORS, ValueError) as error:
         raise WeightsError(f"{path} is not a complete .npz file ({error}). Fetch or copy it again.") from error
     yield from arrays
 
@@ -68,8 +78,8 @@ def _array(archive, member, path):
             if version not in HEADERS:
                 raise ValueError(f"format version {version} is not known")
             shape, is_fortran, dtype = HEADERS[version](file, max_header_size=MAX_HEADER)
-        except (ValueError, OverflowError, MemoryError, SyntaxError, tokenize.TokenError) as error:
-            reason = str(error).split("\n")[0]
+        except HEADER_ERRORS as error:
+            reason = str(error).split("\n")[0] or type(error).__name__
             raise WeightsError(f"The array {name} in {path} has no valid header: {reason}") from error
         size = file.tell()
     if dtype.hasobject or dtype.kind != "f":
@@ -92,7 +102,7 @@ def _array(archive, member, path):
 def _stored(path, member, name, header, shape, dtype):
     """Reads numbers that lie in the file as in memory: faster than through `zipfile`, and with the same checksum."""
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open(path, "rb") as file:
             file.seek(first_byte(file, member))
             array, checksum = filled(file, shape, dtype, zlib.crc32(file.read(header)))
     except (EOFError, OSError) as error:
@@ -104,11 +114,11 @@ def _stored(path, member, name, header, shape, dtype):
 
 def _unpacked(path, member, name):
     try:
-        with zipfile.ZipFile(path) as archive, archive.open(member) as file:
+        with opened_zip(path) as archive, archive.open(member) as file:
             array = npy.read_array(file, allow_pickle=False, max_header_size=MAX_HEADER)
             file.read()  # up to the end, where the checksum is compared
             return array
-    except (zipfile.BadZipFile, EOFError, ValueError, zlib.error, OSError) as error:
+    except (*ERRORS, ValueError) as error:
         raise _damaged(path, name, error) from error
 
 

@@ -46,13 +46,16 @@ def write_safetensors(path, arrays, class_names=None):
             "Expected a BiT with group normalization and standardized kernels, the only one that transformers has. "
             f"Received: {architecture.normalization} normalization. Write an .npz instead."
         )
+    if path.name != FILE:
+        raise UserError(f"Expected {path.with_name(FILE)}, the only name that transformers loads. Received: {path}.")
     config = path.with_name("config.json")
-    if config.exists() and '"model_type": "bit"' not in config.read_text(encoding="utf-8"):
+    if config.exists() and '"model_type": "bit"' not in config.read_text(encoding="utf-8", errors="replace"):
         raise UserError(f"{config} is of something else. Choose a folder of its own for the safetensors file.")
+    labels = _labels(class_names, architecture.num_classes)
     tensors = {HUGGING_FACE.name_of(OFFICIAL.place_of(name)): _as_torch(array) for name, array in arrays.items()}
     with atomic_file(path) as file:
         _save(tensors, file.name)
-    write_json(config, _config(architecture) | _labels(class_names, architecture.num_classes))
+    write_json(config, _config(architecture) | labels)
 
 
 def _as_torch(array):
@@ -90,6 +93,8 @@ def _config(architecture):
 
 def _labels(class_names, num_classes):
     """Names of the outputs in both directions, as transformers keeps them; no one can tell equal names apart."""
+    if class_names is not None and len(class_names) != num_classes:
+        raise UserError(f"Expected {num_classes} class names, one for each output. Received: {len(class_names)}.")
     if class_names is None or len(set(class_names)) != num_classes:
         return {}
     return {
@@ -125,6 +130,8 @@ def _shards(index):
     try:
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
         shards = [index.with_name(name) for name in names]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if ".." in names:  # which `with_name` takes
+            raise ValueError("it leads out of its folder")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(f"{index} is no index of safetensors files ({error}). Fetch or copy it again.") from error
     return shards

@@ -1,10 +1,10 @@
 """Which format a file or folder has: told by what is in it, as suffixes lie."""
 
-import zipfile
 from pathlib import Path
 
 from bit_keras.errors import WeightsError
 from bit_keras.weights.formats.npz import read_npz
+from bit_keras.weights.formats.zip_members import ERRORS, opened_zip
 
 SAVED_MODEL = "saved_model.pb"
 SAFETENSORS = ("model.safetensors", "model.safetensors.index.json")
@@ -75,7 +75,7 @@ def _file_reader(path):
 def _members(path):
     """Returns the names in a zip file; none if it is no whole one."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with opened_zip(path) as archive:
             return archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+    except (*ERRORS, ValueError):
         return []

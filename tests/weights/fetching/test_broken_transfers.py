@@ -1,5 +1,6 @@
 """Connections that break, stall or lie: the file comes whole in the end, or one sentence says why not."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -53,6 +54,17 @@ def test_file_that_changed_meanwhile_is_fetched_anew(obeys, monkeypatch):
         changed = {"content": CONTENT[::-1], "headers": {"ETag": '"second"'}, "manners": ("whole",), "obeys": obeys}
         vars(script).update(changed)
         assert fetched(FILE).read_bytes() == CONTENT[::-1]
+
+
+@pytest.mark.parametrize("note", ["", "[]", '{"url": 1}', '{"hashes": 5, "url": "%s"}', '{"length": "1", "url": "%s"}'])
+def test_damaged_note_of_a_part_means_to_begin_anew(note, monkeypatch):
+    with serving(monkeypatch, manners=("cut", 503), headers=VERSION) as script:
+        with pytest.raises(WeightsError):
+            fetched(FILE)
+        part().with_name(f"{part().name}.json").write_text(note.replace("%s", f"{script.address}/{FILE}"))
+        script.manners = ("whole",)
+        assert fetched(FILE).read_bytes() == CONTENT
+    assert script.requests[-1][1] is None
 
 
 def test_rest_that_the_server_does_not_have_is_forgotten(monkeypatch):
@@ -119,6 +131,7 @@ def test_wrong_length_is_an_error(length, reason, monkeypatch):
 
 
 def test_file_that_the_disk_has_no_room_for_is_told_before_it_comes(monkeypatch):
+    monkeypatch.setattr(transfer, "LARGEST", 10**18)
     with serving(monkeypatch, length=str(10**18)), pytest.raises(SaveError, match=r"the disk lacks .* bytes"):
         fetched(FILE)
 
@@ -131,3 +144,14 @@ def test_what_is_not_the_file_itself_is_refused(headers, reason, monkeypatch):
     with serving(monkeypatch, headers=headers), pytest.raises(WeightsError, match=reason):
         fetched(FILE)
     assert not part().exists()
+
+
+def test_version_that_could_not_be_written_leaves_nothing_of_the_one_before(monkeypatch):
+    with serving(monkeypatch, manners=("cut", 503), headers=VERSION) as script:
+        with pytest.raises(WeightsError):
+            fetched(FILE)
+        vars(script).update(content=CONTENT[::-1], headers={"ETag": '"second"'}, manners=("whole",))
+        with monkeypatch.context() as full, pytest.raises(SaveError):
+            full.setattr(transfer.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, 0))
+            fetched(FILE)
+        assert fetched(FILE).read_bytes() == CONTENT[::-1]

@@ -4,12 +4,14 @@ import hashlib
 import json
 import os
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import bit_keras as bit
 from bit_keras.errors import UserError, WeightsError
+from bit_keras.weights.fetching import transfer
 from bit_keras.weights.fetching.cache import cache_folder, fetched
 from tests.weights.fetching.serving import CONTENT, serving
 
@@ -63,9 +65,28 @@ def test_file_that_changed_in_the_cache_is_refused(change, cached):
         fetched(PRESET.file)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": 1},
+        {"logits": 5},
+        {"logits": [[1], [1, 2]]},
+        {"logits": "x"},
+        {"url": 5},
+        {"size": "1"},
+        {"sha256": None},
+    ],
+)
+def test_record_of_another_kind_is_told(change, cached):
+    record = cached.with_name(f"{cached.name}.record.json")
+    record.write_text(json.dumps(json.loads(record.read_text()) | change))
+    with pytest.raises(WeightsError, match=rf"{record} is no record of a weights file"):
+        fetched(PRESET.file)
+
+
 def test_damaged_record_is_told(cached):
     record = cached.with_name(f"{cached.name}.record.json")
-    record.write_text('{"name": 1}')
+    record.write_text('{"name":')
     with pytest.raises(WeightsError, match=rf"{record} is no record of a weights file"):
         fetched(PRESET.file)
 
@@ -120,6 +141,14 @@ def test_offline_error_names_the_address_and_the_place_in_the_cache(offline):
         bit.load("BiT-M-R101x3")
 
 
+def test_what_the_caller_was_just_handling_is_no_reason(offline):
+    try:
+        Path("mine.txt").read_text()
+    except FileNotFoundError:
+        with pytest.raises(WeightsError, match=r"Connection refused"):
+            bit.load("BiT-M-R101x3")
+
+
 def test_other_schemes_are_refused(monkeypatch):
     monkeypatch.setenv("BIT_KERAS_BASE_URL", "file:///etc")
     with pytest.raises(UserError, match=r"BIT_KERAS_BASE_URL to begin with https:// or http://.*'file:///etc'"):
@@ -150,3 +179,32 @@ def test_preset_is_fetched_and_loaded(monkeypatch, r50x1_file, golden_pictures, 
         model = bit.load("BiT-S-R50x1", num_classes=None)
     recorded = golden("forward.json")["R50x1-1000"]["logits"]["96x80"]
     assert model(golden_pictures).numpy().argmax(1).tolist() == recorded["argmax"]
+
+
+@pytest.mark.parametrize("name", ["BiT-S-R50x3", "BiT-M-R50x1"])
+def test_file_of_another_network_is_not_taken_for_the_preset(name, offline, r50x1_file):
+    put_in_cache(r50x1_file, f"{name}.npz")
+    message = rf"Expected the preset {name} in .*{name}\.npz, .*Received: a BiT-R50x1 with 1000\. Remove it"
+    with pytest.raises(WeightsError, match=message):
+        bit.load(name)
+
+
+def test_what_a_server_sent_instead_of_weights_is_told_with_what_to_remove(monkeypatch):
+    with (
+        serving(monkeypatch, content=b"hello"),
+        pytest.raises(WeightsError, match=r"not a complete \.npz.*Remove .*npz"),
+    ):
+        bit.load("BiT-S-R50x1")
+
+
+def test_more_than_any_published_file_has_is_refused(monkeypatch):
+    monkeypatch.setattr(transfer, "LARGEST", 2_000_000)
+    with serving(monkeypatch), pytest.raises(WeightsError, match=r"declares 3,000,000 bytes, more than any published"):
+        fetched(PRESET.file)
+
+
+@pytest.mark.parametrize("home", ["~nobodyhere/x"])
+def test_home_of_nobody_is_told(home, monkeypatch):
+    monkeypatch.setenv("BIT_KERAS_HOME", home)
+    with pytest.raises(UserError, match="Expected BIT_KERAS_HOME as a folder"):
+        cache_folder()

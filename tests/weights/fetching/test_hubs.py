@@ -123,6 +123,22 @@ def test_repository_that_does_not_exist_is_told(repository, tmp_path):
         assert "Could not fetch me/other from Hugging Face (" in loaded("hf://me/other", tmp_path, address)
 
 
+def test_connection_to_hugging_face_that_ends_too_early_is_told(repository, tmp_path):
+    whole = hugging_face(repository, "me/my-bit")
+
+    def cut(path):
+        answer = whole(path)
+        return answer and (answer[0][:-100], answer[1] | {"Content-Length": str(len(answer[0]))})
+
+    with answering(cut) as address:
+        assert "Could not fetch me/my-bit from Hugging Face" in loaded("hf://me/my-bit", tmp_path, address)
+
+
+def test_address_that_is_none_is_no_hub_handle():
+    with pytest.raises(bit.WeightsError, match=r"There is no file or folder https://\[::1"):
+        bit.load("https://[::1")
+
+
 def test_name_that_hugging_face_does_not_allow_is_told(tmp_path):
     assert "Could not fetch a/b/c from Hugging Face" in loaded("hf://a/b/c", tmp_path, "http://127.0.0.1:9")
 
@@ -157,7 +173,7 @@ def packed(small_model, tmp_path_factory):
 @pytest.fixture
 def hub(packed, monkeypatch):
     """The address of a TF-Hub with a whole module, a cut one, and a page."""
-    monkeypatch.delenv("TFHUB_CACHE_DIR", raising=False)
+    monkeypatch.delenv("TFHUB_CACHE_DIR", raising=False)  # so that it is our cache, which the test moves
     content = {"/me/bit/1": packed, "/me/cut/1": packed[:-500], "/me/page/1": b"<html>"}
     with answering(lambda path: (content[p], {}) if (p := path.split("?")[0]) in content else None) as address:
         yield address
@@ -192,5 +208,5 @@ def test_http_is_for_this_machine_alone():
 
 
 def test_name_at_tf_hub_stands_for_the_preset(monkeypatch):
-    monkeypatch.setattr(loading, "fetched", Path)
+    monkeypatch.setattr(loading, "_fetched", lambda preset: Path(preset.file))
     assert weights_path("google/bit/m-r50x1/1") == Path("BiT-M-R50x1.npz")

@@ -61,6 +61,19 @@ def test_redirect_from_https_to_this_machine_is_followed(certificate, monkeypatc
         assert fetched(FILE).read_bytes() == CONTENT
 
 
-def test_redirect_to_a_file_is_refused(monkeypatch):
-    with serving(monkeypatch, manners=("file:///etc/passwd",)), pytest.raises(WeightsError, match="to file:///etc"):
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "http://[x"])
+def test_redirect_to_what_is_no_address_is_refused(target, monkeypatch):
+    with (
+        serving(monkeypatch, manners=(target,)),
+        pytest.raises(WeightsError, match=r"redirects to file:///|Invalid IPv6"),
+    ):
+        fetched(FILE)
+
+
+def test_authority_that_is_not_there_is_told_as_such(certificate, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent.pem")
+    with (
+        serving(monkeypatch, certificate=certificate),
+        pytest.raises(WeightsError, match=r"Could not fetch .*/nonexistent\.pem"),
+    ):
         fetched(FILE)

@@ -5,17 +5,19 @@ import shutil
 import struct
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import bit_keras as bit
-from bit_keras.weights.formats import hdf5_listing, hdf5_process
+from bit_keras.weights.formats import hdf5_listing, hdf5_process, limits
 from bit_keras.weights.loading import read_arrays
 from bit_keras.weights.names import architecture_of
 from tests.models.seeding import official_shapes
@@ -130,13 +132,24 @@ def test_damaged_variables_of_a_saved_model_give_the_same_arrays_or_an_error(fil
         (folder / "variables" / file).write_bytes(whole[file])
 
 
-def test_saved_model_that_claims_more_than_it_has_is_refused_before_it_takes_memory(saved_model, tmp_path):
-    path = tmp_path / "model"
-    shutil.copytree(saved_model[0], path)
-    numbers = path / "variables" / "variables.data-00000-of-00001"
-    numbers.write_bytes(numbers.read_bytes()[-2_000_000:])  # the graph, at its end, is whole
-    with pytest.raises(bit.WeightsError, match=rf"{path} "):
-        bit.load(path)
+def test_saved_model_that_claims_too_much_is_refused(saved_model, monkeypatch):
+    monkeypatch.setattr(limits, "MAX_EXPANSION", 0.5)  # so that one claims too much that holds what it claims
+    with pytest.raises(bit.WeightsError, match=rf"{saved_model[0]} has \d+ bytes but claims \d+ bytes of numbers"):
+        bit.load(saved_model[0])
+
+
+@pytest.mark.parametrize("graph", [1.0, [b"a", b"b"], b"no graph"])
+def test_saved_model_without_a_graph_of_objects_is_refused(graph, saved_model, tmp_path):
+    shutil.copytree(saved_model[0], tmp_path / "model")
+    prefix = str(tmp_path / "model" / "variables" / "variables")
+    tf.raw_ops.SaveV2(
+        prefix=prefix,
+        tensor_names=["_CHECKPOINTABLE_OBJECT_GRAPH"],
+        shape_and_slices=[""],
+        tensors=[tf.constant(graph)],
+    )
+    with pytest.raises(bit.WeightsError, match=r"model is not a complete SavedModel folder"):
+        bit.load(tmp_path / "model")
 
 
 @pytest.mark.parametrize(
@@ -204,12 +217,18 @@ def test_safetensors_header_of_an_absurd_length_is_refused(length, tmp_path):
         bit.load(tmp_path / "bit.safetensors")
 
 
-@pytest.mark.parametrize("name", ["../../secret", "/etc/passwd", "..", "", "a/b.safetensors", 5])
-def test_index_that_leads_out_of_its_folder_is_refused(name, tmp_path):
-    index = tmp_path / "model.safetensors.index.json"
-    index.write_text(json.dumps({"weight_map": {"norm.weight": name}}))
-    with pytest.raises(bit.WeightsError, match=r"model\.safetensors\.index\.json is no index|is not a complete"):
-        bit.load(tmp_path)
+@pytest.mark.parametrize("name", ["../../b.safetensors", "{}/b.safetensors", "..", "", "a/b.safetensors", 5])
+def test_index_that_leads_out_of_its_folder_is_refused(name, tiny, tmp_path):
+    folder = tmp_path / "a" / "b"
+    for place in (tmp_path, folder, folder / "a"):
+        place.mkdir(parents=True, exist_ok=True)
+        foreign.write_timm(place / "b.safetensors", tiny)  # where such a name would lead, there is something to read
+    index = folder / "model.safetensors.index.json"
+    index.write_text(
+        json.dumps({"weight_map": {"norm.weight": name.format(tmp_path) if isinstance(name, str) else name}})
+    )
+    with pytest.raises(bit.WeightsError, match=r"model\.safetensors\.index\.json is no index"):
+        bit.load(folder)
 
 
 def test_objects_in_an_npz_of_any_dialect_are_never_unpickled(tiny, tmp_path):
@@ -268,5 +287,43 @@ def test_weight_that_an_hdf5_file_names_twice_is_refused(tiny, tmp_path):
     with h5py.File(path, "r+") as file:
         names = list(file["group_norm"].attrs["weight_names"])
         file["group_norm"].attrs["weight_names"] = [*names, names[0]]
-    with pytest.raises(bit.WeightsError, match=r"bit\.h5 holds the array resnet/group_norm/gamma twice"):
+    with pytest.raises(bit.WeightsError, match=r"bit\.h5 names group_norm/gamma:0 twice in group_norm"):
         bit.load(path)
+
+
+def test_layer_that_an_hdf5_file_names_a_thousand_times_costs_nothing(tmp_path):
+    with h5py.File(tmp_path / "bit.h5", "w") as file:
+        file.attrs["layer_names"] = [b"a"] * 1000
+        file.create_group("a").attrs["weight_names"] = [b"w"] * 1000
+        file["a"].create_dataset("w", (0,), "float32")
+    tracemalloc.start()
+    with pytest.raises(bit.WeightsError, match=r"bit\.h5 names a twice in its root"):
+        bit.load(tmp_path / "bit.h5")
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
+def test_numbers_that_numpy_has_no_type_for_are_converted(tiny, tmp_path):
+    path = foreign.write_keras2(tmp_path / "bit.h5", tiny)
+    bfloat16 = h5py.h5t.IEEE_F32LE.copy()
+    bfloat16.set_fields(15, 7, 8, 0, 7)
+    bfloat16.set_precision(16)
+    bfloat16.set_size(2)
+    numbers = np.arange(1024, dtype="float32") % 128  # which bfloat16 holds exactly
+    with h5py.File(path, "r+") as file:
+        name = "group_norm/group_norm/gamma:0"
+        del file[name]
+        space = h5py.h5s.create_simple((1024,))
+        h5py.h5d.create(file.id, name.encode(), bfloat16, space).write(h5py.h5s.ALL, h5py.h5s.ALL, numbers)
+    np.testing.assert_array_equal(read_arrays(path)["resnet/group_norm/gamma"].read(), numbers)
+
+
+def test_name_that_is_no_text_is_told(tiny, tmp_path):
+    np.savez(tmp_path / "bit.npz", **tiny)
+    content = bytearray((tmp_path / "bit.npz").read_bytes())
+    entry = content.rfind(b"PK\x01\x02")
+    content[entry + 9] |= 8  # the name is said to be UTF-8
+    content[entry + 46] = 0xFF
+    (tmp_path / "bit.npz").write_bytes(content)
+    with pytest.raises(bit.WeightsError, match=r"bit\.npz is not a complete"):
+        bit.load(tmp_path / "bit.npz")

@@ -1,5 +1,8 @@
 """Every format gives the arrays of the official file, to the bit."""
 
+import tracemalloc
+import zipfile
+
 import h5py
 import numpy as np
 import pytest
@@ -154,3 +157,37 @@ def test_hdf5_in_several_pieces_is_read(options, seeded_small, tmp_path):
 def test_hdf5_with_the_bytes_the_other_way_round_is_read(seeded_small, tmp_path):
     swapped = {name: array.astype(">f4") for name, array in seeded_small.items()}
     assert_holds(bit.load(foreign.write_keras2(tmp_path / "bit.h5", swapped)), seeded_small)
+
+
+def test_weights_of_keras_3_without_names_are_told(small_model, tmp_path):
+    small_model.save_weights(tmp_path / "mine.weights.h5")
+    with pytest.raises(
+        bit.WeightsError, match=r"mine\.weights\.h5 is no weights file of Keras 2.*save the model as \.keras"
+    ):
+        bit.load(tmp_path / "mine.weights.h5")
+
+
+def test_folder_of_hugging_face_without_weights_is_told(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "bit"}')
+    with pytest.raises(bit.WeightsError, match=r"Expected a weights file.*Received the folder"):
+        bit.load(tmp_path)
+
+
+@pytest.mark.parametrize("number", [1e300, -1e300])
+def test_number_that_float32_cannot_hold_is_refused(number, seeded_small, tmp_path):
+    arrays = {name: array.astype("float64") for name, array in seeded_small.items()}
+    arrays["resnet/group_norm/beta"][0] = number
+    np.savez(tmp_path / "wide.npz", **arrays)
+    with pytest.raises(bit.WeightsError, match=r"resnet/group_norm/beta in .*wide\.npz has numbers that are infinite"):
+        bit.load(tmp_path / "wide.npz")
+
+
+def test_archive_with_a_huge_table_of_contents_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "many.npz", "w") as archive:
+        for number in range(90_000):
+            archive.writestr(f"{number:09d}.npy", b"")
+    tracemalloc.start()
+    with pytest.raises(bit.WeightsError, match=r"many\.npz is not a complete \.npz.*larger than any BiT's"):
+        bit.load(tmp_path / "many.npz")
+    assert tracemalloc.get_traced_memory()[1] < (tmp_path / "many.npz").stat().st_size
+    tracemalloc.stop()

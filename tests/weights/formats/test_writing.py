@@ -9,9 +9,11 @@ from safetensors.numpy import load_file
 
 import bit_keras as bit
 from bit_keras.weights.assigning import Untouched, arrays_of
+from bit_keras.weights.converting import convert
 from bit_keras.weights.dialects import HUGGING_FACE, OFFICIAL
 from tests.golden.seeded import names
 from tests.weights.formats import foreign
+from tests.weights.formats.test_mutated_arrays import ALL
 from tests.weights.formats.test_reading import SIZES
 
 
@@ -21,8 +23,8 @@ def arrays_in(model):
 
 @pytest.mark.parametrize("suffix", ["npz", "safetensors", "keras"])
 def test_written_file_is_read_again_to_the_bit(suffix, small_model, tmp_path):
-    bit.save_weights(small_model, tmp_path / f"mine.{suffix}")
-    for old, new in zip(small_model.get_weights(), bit.load(tmp_path / f"mine.{suffix}").get_weights(), strict=True):
+    bit.save_weights(small_model, tmp_path / f"model.{suffix}")
+    for old, new in zip(small_model.get_weights(), bit.load(tmp_path / f"model.{suffix}").get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
 
@@ -78,4 +80,33 @@ def test_keras_archive_is_a_model_for_keras_itself(small_model, tmp_path):
 @pytest.mark.parametrize("suffix", ["h5", "pt", "pb"])
 def test_formats_that_are_only_read_are_not_written(suffix, small_model, tmp_path):
     with pytest.raises(bit.UserError, match=r"ends with \.npz, \.safetensors or \.keras"):
+        bit.save_weights(small_model, tmp_path / f"model.{suffix}")
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_conversion_of_any_format_gives_what_its_reader_expects(kind, seeded_small, tmp_path):
+    source = ALL[kind](tmp_path, seeded_small)
+    convert(source, tmp_path / "converted.npz")
+    with np.load(tmp_path / "converted.npz") as found:
+        assert {name: found[name].shape for name in found.files} == {n: a.shape for n, a in seeded_small.items()}
+        for name, array in seeded_small.items():
+            np.testing.assert_array_equal(found[name], array)
+    convert(source, tmp_path / "converted" / "model.safetensors")
+    tensors, found = foreign.hugging_face_tensors(seeded_small), load_file(tmp_path / "converted" / "model.safetensors")
+    assert {name: tensor.shape for name, tensor in found.items()} == {n: t.shape for n, t in tensors.items()}
+    for name, tensor in tensors.items():
+        np.testing.assert_array_equal(found[name], tensor)
+    convert(source, tmp_path / "converted.keras")
+    for name, array in arrays_of(bit.load(tmp_path / "converted.keras")).items():
+        np.testing.assert_array_equal(array.read(), seeded_small[name])
+
+
+def test_safetensors_of_another_name_are_refused(small_model, tmp_path):
+    with pytest.raises(bit.UserError, match=r"Expected .*/model\.safetensors, the only name that transformers loads"):
+        bit.save_weights(small_model, tmp_path / "mine.safetensors")
+
+
+@pytest.mark.parametrize("suffix", ["kers", "onnx", "SAFETENSORS", "h5", "H5", "weights", ""])
+def test_suffix_of_no_format_that_is_written_is_refused(suffix, small_model, tmp_path):
+    with pytest.raises(bit.UserError, match=r"Expected a file that ends with \.npz, \.safetensors or \.keras"):
         bit.save_weights(small_model, tmp_path / f"mine.{suffix}")
