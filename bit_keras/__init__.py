@@ -23,6 +23,7 @@ _HOMES = {
     "weights.applications": ["BiTR50x1", "BiTR50x3", "BiTR101x1", "BiTR101x3", "BiTR152x2", "BiTR152x4"],
     "evaluation.evaluating": ["evaluate"],
     "evaluation.predicting": ["Prediction", "predict"],
+    "evaluation.probing": ["probe"],
     "evaluation.verifying": ["Verification", "verify"],
     "exporting.saved_model": ["export"],
     "training.finetuning": ["Run", "finetune"],
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from bit_keras.errors import BrokenPicturesError, DataError, RunError, SaveError, UserError, WeightsError
     from bit_keras.evaluation.evaluating import evaluate
     from bit_keras.evaluation.predicting import Prediction, predict
+    from bit_keras.evaluation.probing import probe
     from bit_keras.evaluation.verifying import Verification, verify
     from bit_keras.exporting.saved_model import export
     from bit_keras.layers import GroupNorm, StandardizedConv2D

@@ -50,7 +50,8 @@ COMMAND = Command(
     "bit-keras convert FILE [TARGET]",
     "Writes the weights in FILE in another format, or describes them. FILE is an .npz, .h5, .safetensors or .keras\n"
     "file, a SavedModel, TF-Hub, Hugging Face or run folder, or a preset. TARGET ends with .npz (the official layout,\n"
-    "for the 2020 code, timm and big_vision), .safetensors (Hugging Face, with a config.json beside) or .keras.",
+    "for the 2020 code, timm and big_vision), .keras, or is called model.safetensors (Hugging Face, with\n"
+    "a config.json beside).",
     FLAGS,
     configure,
     execute,

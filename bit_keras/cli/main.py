@@ -14,6 +14,7 @@ COMMANDS = {
     "presets": "lists the published weights that can be named instead of a file",
     "finetune": "trains a BiT on your pictures and exports it",
     "evaluate": "measures accuracy and loss of a model on pictures",
+    "probe": "measures how good a model's features are, from a few pictures",
     "predict": "names what is on pictures",
     "export": "writes a SavedModel that others can serve",
     "convert": "writes weights in another format, or tells what a file holds",

@@ -13,6 +13,7 @@ FLAGS = {
     "finetune": "model workdir rule seed strategy precision micro_batches [no]strict [no]resume save_every eval_every "
     "[no]dry_run resize crop batch_size steps base_learning_rate [no]flip mixup_alpha",
     "evaluate": "split labels image_size batch_size seed [no]strict",
+    "probe": "examples_per_class repeats image_size batch_size seed [no]strict",
     "predict": "labels image_size top batch_size [no]json [no]strict",
     "export": "labels image_size [no]overwrite",
     "convert": "[no]describe [no]overwrite",

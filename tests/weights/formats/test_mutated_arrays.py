@@ -11,6 +11,7 @@ import bit_keras as bit
 from bit_keras.weights.loading import read_arrays
 from bit_keras.weights.names import architecture_of
 from tests.models.seeding import official_shapes
+from tests.weights.crafting import ROOT
 from tests.weights.formats import foreign
 from tests.weights.formats.test_reading import WRITERS
 
@@ -58,8 +59,9 @@ def read_all(path):
 
 def names_of(name):
     """The array's name in every dialect, as a regular expression."""
-    root = "resnet/root_block"  # a BiT is known by it; without it, nothing can be said of single arrays
-    spellings = [name, foreign.timm_name(name), foreign.hugging_face_name(name), foreign.big_vision_name(name), root]
+    spellings = [name, foreign.timm_name(name), foreign.hugging_face_name(name), foreign.big_vision_name(name)]
+    if name == ROOT:  # without which nothing is known to be a BiT
+        spellings.append("resnet/root_block/")
     # .keras and Keras 2 name the place in the file.
     layer, parameter = name.removeprefix("resnet/").rsplit("/", 1)
     spellings += [f"layers/{layer.replace('/', '_')}/vars/{0 if parameter in ('kernel', 'gamma') else 1}"]
