@@ -6,6 +6,7 @@ from pathlib import Path
 from bit_keras.errors import RunError
 
 CONFIG, LABELS, SPLIT, WEIGHTS = "config.json", "labels.txt", "split.csv", "weights.npz"
+OTHERS = ("model_type", "pretrained_cfg")  # what transformers and timm have in their files of that name
 NEEDED = {"data": str, "fingerprint": str, "rule": dict, "seed": int}
 
 
@@ -19,7 +20,7 @@ def read_run_config(folder):
     if not path.is_file():
         return None
     config = read_object(path)
-    if not NEEDED.keys() & config.keys():  # others call their own so too
+    if any(key in config for key in OTHERS):
         return None
     is_ours = all(isinstance(config.get(key), kind) for key, kind in NEEDED.items())
     if not is_ours or not isinstance(config["rule"].get("crop"), int):
