@@ -23,7 +23,10 @@ MAX_UNITS = 1000  # of a block; far over any BiT, and small enough that a hostil
 
 @dataclass(frozen=True)
 class Array:
-    """One array of a file: name, shape and dtype are known, `read()` fetches the numbers."""
+    """One array of a file: name, shape and dtype are known, `read()` fetches the numbers.
+
+    They are new each time, so that a model may take over their memory.
+    """
 
     name: str
     shape: tuple[int, ...]

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 from bit_keras.errors import RunError
+from bit_keras.weights.formats.table import is_safetensors_folder
 
 CONFIG, LABELS, SPLIT, WEIGHTS = "config.json", "labels.txt", "split.csv", "weights.npz"
-OTHERS = ("model_type", "pretrained_cfg")  # what transformers and timm have in their files of that name
 NEEDED = {"data": str, "fingerprint": str, "rule": dict, "seed": int}
 
 
@@ -17,11 +17,9 @@ def read_run_config(folder):
         RunError: if the file is damaged, or of another program.
     """
     path = Path(folder) / CONFIG
-    if not path.is_file():
+    if not path.is_file() or is_safetensors_folder(folder):  # Hugging Face calls its own so too
         return None
     config = read_object(path)
-    if any(key in config for key in OTHERS):
-        return None
     is_ours = all(isinstance(config.get(key), kind) for key, kind in NEEDED.items())
     if not is_ours or not isinstance(config["rule"].get("crop"), int):
         raise RunError(f"{path} is not of a bit_keras run: it lacks {list(NEEDED)}. Give a run folder or a file.")

@@ -51,7 +51,7 @@ def test_accuracies_are_those_of_the_normal_equations(weights):
     }
 
 
-def test_more_pictures_and_a_head_that_is_left_out(weights, tmp_path):
+def test_more_pictures_help_and_the_head_plays_no_part(weights, tmp_path):
     bit.save_weights(bit.load(weights, num_classes=7), tmp_path / "headed.npz")
     found = bit.probe(tmp_path / "headed.npz", "digits", examples_per_class=(1, 25), **OPTIONS)
     assert np.median(found[25]) > np.median(found[1]) > 0.1  # which is chance

@@ -169,7 +169,7 @@ def test_weights_of_keras_3_without_names_are_told(small_model, tmp_path):
 
 def test_folder_of_hugging_face_without_weights_is_told(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "bit"}')
-    with pytest.raises(bit.WeightsError, match=r"Expected a weights file.*Received the folder"):
+    with pytest.raises(bit.RunError, match=r"config\.json is not of a bit_keras run"):
         bit.load(tmp_path)
 
 
