@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import bit_keras as bit
+from bit_keras.weights.converting import convert
 
 pytestmark = pytest.mark.slow
 PICTURES = np.random.default_rng(0).uniform(-1, 1, (2, 96, 80, 3)).astype("float32")
@@ -41,10 +42,9 @@ def test_we_give_the_logits_of_transformers_on_its_file(folder, tmp_path):
 
 
 def test_logits_stay_the_same_through_a_chain_of_formats(folder, tmp_path):
-    first = tmp_path / "first.keras"
-    bit.save_weights(bit.load(folder), first)
-    bit.save_weights(bit.load(first), tmp_path / "second.npz")
+    convert(folder, tmp_path / "first.keras")
+    convert(tmp_path / "first.keras", tmp_path / "second.npz")
     bit.export(tmp_path / "second.npz", tmp_path / "third", image_size=96)
-    bit.save_weights(bit.load(tmp_path / "third"), tmp_path / "fourth.safetensors")
-    logits = bit.load(tmp_path / "fourth.safetensors")(PICTURES)
+    convert(tmp_path / "third", tmp_path / "fourth" / "model.safetensors")
+    logits = bit.load(tmp_path / "fourth")(PICTURES)
     np.testing.assert_allclose(logits, bit.load(folder)(PICTURES), atol=1e-5)
