@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "recipes.hyperrule": ["HyperRule"],
+    "recipes.upstream": ["UpstreamRecipe"],
     "layers": ["GroupNorm", "StandardizedConv2D"],
     "optimizers": ["Momentum", "Schedule"],
     "models.variant": ["Variant"],
@@ -26,7 +27,9 @@ _HOMES = {
     "evaluation.probing": ["probe"],
     "evaluation.verifying": ["Verification", "verify"],
     "exporting.saved_model": ["export"],
-    "training.finetuning": ["Run", "finetune"],
+    "training.running": ["Run"],
+    "training.finetuning": ["finetune"],
+    "training.pretraining": ["pretrain"],
     "errors": ["DataError", "BrokenPicturesError", "RunError", "SaveError", "UserError", "WeightsError"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -44,7 +47,10 @@ if TYPE_CHECKING:
     from bit_keras.models.variant import Variant
     from bit_keras.optimizers import Momentum, Schedule
     from bit_keras.recipes.hyperrule import HyperRule
-    from bit_keras.training.finetuning import Run, finetune
+    from bit_keras.recipes.upstream import UpstreamRecipe
+    from bit_keras.training.finetuning import finetune
+    from bit_keras.training.pretraining import pretrain
+    from bit_keras.training.running import Run
     from bit_keras.weights.applications import BiTR50x1, BiTR50x3, BiTR101x1, BiTR101x3, BiTR152x2, BiTR152x4
     from bit_keras.weights.catalogue import Accuracy, Preset, list_presets, preset
     from bit_keras.weights.class_names import decode_predictions

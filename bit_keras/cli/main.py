@@ -13,6 +13,7 @@ from bit_keras.errors import UserError
 COMMANDS = {
     "presets": "lists the published weights that can be named instead of a file",
     "finetune": "trains a BiT on your pictures and exports it",
+    "pretrain": "trains a BiT from random weights by a recipe of the paper",
     "evaluate": "measures accuracy and loss of a model on pictures",
     "probe": "measures how good a model's features are, from a few pictures",
     "predict": "names what is on pictures",

@@ -1,10 +1,13 @@
 """Batches that are a pure function of (seed, step), and evaluation batches in which every example counts once."""
 
+import functools
+
 import tensorflow as tf
 
 from bit_keras.data.mixup import mixup
 from bit_keras.data.pictures import decode_picture
 from bit_keras.data.preprocessing import preprocess_eval, preprocess_train
+from bit_keras.data.share import WHOLE
 
 # What a random number is for; folded into the seed so that the three streams are independent.
 ORDER, PICTURE, MIXUP = range(3)
@@ -26,8 +29,8 @@ def training_batches(examples, rule, *, num_classes, seed, start_step=0):
     """
 
     def example(position):
-        encoded, label = examples.read(_shuffled(position, len(examples), seed))
-        randomness = tf.random.stateless_uniform([3], _seed(seed, PICTURE, position))
+        encoded, label = examples.read(shuffled(position, len(examples), seed))
+        randomness = tf.random.stateless_uniform([3], folded(seed, PICTURE, position))
         picture = decode_picture(encoded)
         image = preprocess_train(picture, randomness, resize=rule.resize, crop=rule.crop, flip=rule.flip)
         return image, tf.one_hot(label, num_classes)
@@ -35,35 +38,53 @@ def training_batches(examples, rule, *, num_classes, seed, start_step=0):
     def mixed(step, batch):
         if not rule.mixup_alpha:
             return batch
-        return mixup(*batch, alpha=rule.mixup_alpha, seed=_seed(seed, MIXUP, step))
+        return mixup(*batch, alpha=rule.mixup_alpha, seed=folded(seed, MIXUP, step))
 
     positions = tf.data.Dataset.range(start_step * rule.batch_size, tf.int64.max)
     batches = positions.map(example, tf.data.AUTOTUNE, deterministic=True).batch(rule.batch_size, drop_remainder=True)
     return batches.enumerate(start_step).map(mixed, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
-def evaluation_batches(examples, *, crop, batch_size):
+def evaluation_batches(examples, *, batch_size, crop=None, preprocess=None, num_classes=None, share=WHOLE):
     """Returns a `tf.data.Dataset` of (images, labels, weights), all of one size.
 
-    float32 (batch_size, crop, crop, 3) in [-1, 1], int64 (batch_size,), float32 (batch_size,). The last batch is filled
-    up with examples of weight 0; all others weigh 1.
+    float32 (batch_size, crop, crop, 3) in [-1, 1], labels, float32 (batch_size,). The last batch is filled up with
+    examples of weight 0; all others weigh 1. Labels are int64 (batch_size,), or multi-hot (batch_size, num_classes)
+    where a picture has several.
+
+    Args:
+        examples: the split.
+        batch_size: rows of a global batch.
+        crop: side in pixels that pictures are resized to, as in fine-tuning; or
+        preprocess: another way from uint8 (height, width, 3) to what the network sees.
+        num_classes: width of multi-hot labels.
+        share: the rows to make.
     """
     size = len(examples)
+    preprocess = preprocess or functools.partial(preprocess_eval, crop=crop)
 
     def example(position):
         encoded, label = examples.read(tf.minimum(position, size - 1))
-        return preprocess_eval(decode_picture(encoded), crop=crop), label, tf.cast(position < size, tf.float32)
+        label = label if label.shape.rank == 0 else targets(label, num_classes)
+        return preprocess(decode_picture(encoded)), label, tf.cast(position < size, tf.float32)
 
-    padded = -(-size // batch_size) * batch_size
-    pictures = tf.data.Dataset.range(padded).map(example, tf.data.AUTOTUNE, deterministic=True)
-    return pictures.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    positions = share.positions(batch_size, 0, -(-size // batch_size))
+    pictures = positions.map(example, tf.data.AUTOTUNE, deterministic=True)
+    return share.batched(pictures, batch_size).prefetch(tf.data.AUTOTUNE)
 
 
-def _shuffled(position, size, seed):
+def targets(label, num_classes):
+    """Returns float32 (num_classes,): 1 for the label, or for each of several, else 0."""
+    hot = tf.one_hot(label, num_classes)
+    return hot if label.shape.rank == 0 else tf.reduce_max(tf.concat([hot, tf.zeros((1, num_classes))], 0), 0)
+
+
+def shuffled(position, size, seed):
     """Returns the index of the example at `position` of the endless order."""
     epoch, place = position // size, position % size
-    return tf.random.experimental.index_shuffle(place, _seed(seed, ORDER, epoch), size - 1)
+    return tf.random.experimental.index_shuffle(place, folded(seed, ORDER, epoch), size - 1)
 
 
-def _seed(seed, stream, position):
+def folded(seed, stream, position):
+    """Returns the seed of one `position` in one stream."""
     return tf.random.fold_in([seed, stream], position)

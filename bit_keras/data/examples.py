@@ -15,11 +15,18 @@ class Examples:
 
     Args:
         size: number of examples.
-        read: from an int64 scalar tensor below `size` to (encoded bytes, int64 label), in TensorFlow ops.
+        read: from an int64 scalar tensor below `size` to (encoded bytes, int64 label), in TensorFlow ops; the label is
+            a vector where a picture may have several.
+        files: the TFRecord files that the examples come from, if they do.
+        parse: from a record of these to what `read` returns.
+        is_portable: whether `read` runs in any process; Python code in it does not.
     """
 
     size: int
     read: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+    files: tuple[str, ...] = ()
+    parse: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]] | None = None
+    is_portable: bool = True
 
     def __len__(self):
         return self.size
@@ -39,6 +46,7 @@ class Data:
         is_split: whether the data came divided; if not, it was divided here.
         problems: {path: reason} of the pictures left out.
         table: rows (path, label, split) where the examples are files, for `split.csv`.
+        is_multi_label: whether a picture may have several labels.
     """
 
     name: str
@@ -49,6 +57,7 @@ class Data:
     is_split: bool = True
     problems: dict[str, str] = field(default_factory=dict)
     table: tuple[tuple[str, str, str], ...] = ()
+    is_multi_label: bool = False
 
 
 def median_size(sizes):

@@ -17,18 +17,24 @@ def preprocess_train(picture, randomness, *, resize, crop, flip):
     row, column = tf.unstack(tf.cast(randomness[:2] * (resize - crop + 1), tf.int32))
     picture = picture[row : row + crop, column : column + crop]
     if flip:
-        picture = tf.cond(randomness[2] < 0.5, lambda: tf.reverse(picture, [1]), lambda: picture)
-    return _scaled(tf.ensure_shape(picture, (crop, crop, 3)))
+        picture = mirrored(picture, randomness[2])
+    return scaled(tf.ensure_shape(picture, (crop, crop, 3)))
 
 
 def preprocess_eval(picture, *, crop):
     """Returns float32 (crop, crop, 3) in [-1, 1] from uint8 (height, width, 3): resized, nothing cut off."""
-    return _scaled(tf.ensure_shape(_resized(picture, crop), (crop, crop, 3)))
+    return scaled(tf.ensure_shape(_resized(picture, crop), (crop, crop, 3)))
 
 
 def _resized(picture, side):
     return tf.image.resize(tf.cast(picture, tf.float32), (side, side))
 
 
-def _scaled(pixels):
+def mirrored(picture, number):
+    """Returns the picture, left and right exchanged if `number`, from [0, 1), is under a half."""
+    return tf.cond(number < 0.5, lambda: tf.reverse(picture, [1]), lambda: picture)
+
+
+def scaled(pixels):
+    """Returns pixels from 0..255 in [-1, 1]."""
     return (pixels - 127.5) / 127.5

@@ -136,18 +136,20 @@ def _examples(rows, split, class_names, checked):
     paths = tf.constant([path for path, *_ in rows])
     number = {name: index for index, name in enumerate(class_names)}
     labels = tf.constant([number[label] for _, label, _ in rows], tf.int64)
-    is_native = tf.constant([checked[path].is_native for path, *_ in rows])
+    is_native = [checked[path].is_native for path, *_ in rows]
 
     def read(index):
         path = paths[index]
+        if all(is_native):
+            return tf.io.read_file(path), labels[index]
         encoded = tf.cond(
-            is_native[index],
+            tf.constant(is_native)[index],
             lambda: tf.io.read_file(path),
             lambda: tf.ensure_shape(tf.numpy_function(_read_foreign, [path], tf.string), ()),
         )
         return encoded, labels[index]
 
-    return Examples(len(rows), read)
+    return Examples(len(rows), read, is_portable=all(is_native))
 
 
 def _read_foreign(path):

@@ -9,6 +9,7 @@ from tqdm import tqdm
 from bit_keras.data.batches import evaluation_batches
 from bit_keras.data.examples import SPLITS
 from bit_keras.data.opening import open_data
+from bit_keras.data.share import Share
 from bit_keras.data.telling import told
 from bit_keras.errors import DataError, UserError
 from bit_keras.evaluation.classifier import label_indices, open_classifier
@@ -20,28 +21,37 @@ class Evaluator:
 
     Args:
         call: from [-1, 1] pictures and `training` to logits.
-        strategy: a `tf.distribute.Strategy`; each batch is divided among its replicas.
+        strategy: a `tf.distribute.Strategy`; each batch is divided among its replicas, on all of its hosts.
+        loss: from (targets, logits) to the loss of each example; None for the softmax cross-entropy.
     """
 
-    def __init__(self, call, strategy):
+    def __init__(self, call, strategy, loss=tf.nn.softmax_cross_entropy_with_logits):
         self.call = call
         self.strategy = strategy
+        self.loss = loss
 
-    def measure(self, examples, *, crop, batch_size, indices=None, title="evaluating"):
+    def measure(self, examples, *, batch_size, indices=None, title="evaluating", quiet=False, **options):
         """Returns {"accuracy", "loss", "num_examples"} of `Examples`; accuracy from 0 to 1, loss in nats.
 
-        `indices` gives the model's class for each of the data's, where the two differ.
+        Where a picture has several labels, the prediction is right if it is one of them. `indices` gives the model's
+        class for each of the data's, where the two differ; `options` are those of `evaluation_batches`; `quiet` shows
+        no bar.
         """
-        batches = evaluation_batches(examples, crop=crop, batch_size=batch_size)
-        if indices is not None:
-            table = tf.constant(indices, tf.int64)
-            batches = batches.map(lambda images, labels, weights: (images, tf.gather(table, labels), weights))
+        table = None if indices is None else tf.constant(indices, tf.int64)
+
+        def batches(context):
+            made = evaluation_batches(examples, batch_size=batch_size, share=Share.of(context), **options)
+            if table is None:
+                return made
+            return made.map(lambda images, labels, weights: (images, tf.gather(table, labels), weights))
+
         bar = tqdm(
-            self.strategy.experimental_distribute_dataset(batches),
+            self.strategy.distribute_datasets_from_function(batches),
             total=-(-len(examples) // batch_size),
             desc=title,
             unit="batch",
             leave=False,
+            disable=quiet,
         )
         sums = [0.0, 0.0, 0.0]
         with told("Evaluate in smaller batches."):
@@ -57,8 +67,9 @@ class Evaluator:
 
     def _replica_sums(self, images, labels, weights):
         logits = tf.cast(self.call(images, training=False), tf.float32)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-        correct = tf.cast(tf.argmax(logits, axis=-1) == labels, tf.float32)
+        targets = tf.one_hot(labels, logits.shape[-1]) if labels.shape.rank == 1 else labels
+        losses = self.loss(targets, logits)
+        correct = tf.gather(targets, tf.argmax(logits, axis=-1), batch_dims=1)
         return tf.reduce_sum(weights * correct), tf.reduce_sum(weights * losses), tf.reduce_sum(weights)
 
 

@@ -1,6 +1,6 @@
 """Training snapshots: weights, velocities and step in one `.npz`, written atomically.
 
-Canonical names for the weights; `velocity/` before the name for the optimizer's; `step`.
+Canonical names for the weights; `velocity/` before the name for the optimizer's; `loss_scale/`; `step`.
 """
 
 from pathlib import Path
@@ -8,24 +8,34 @@ from pathlib import Path
 import numpy as np
 
 from bit_keras.errors import RunError, WeightsError
-from bit_keras.weights.assigning import by_name, named_variables
+from bit_keras.weights.assigning import by_name
 from bit_keras.weights.formats.npz import read_npz, write_npz
-from bit_keras.weights.names import canonical_name, check_shapes
+from bit_keras.weights.names import check_shapes
 
 KEPT = 2  # the newest, and one more in case a disk loses it
 
 
-def save(folder, model, optimizer):
-    """Writes the state after `optimizer.iterations` steps and removes old snapshots.
+def save(folder, step_function):
+    """Writes the state of a `TrainStep` after `optimizer.iterations` steps and removes old snapshots.
 
     Raises:
+        RunError: if a weight is no longer finite; the older snapshots stay.
         SaveError: if it cannot be written; the older snapshots stay.
     """
-    step = int(optimizer.iterations.numpy())
-    state = ((name, variable.numpy()) for name, variable in _state(model, optimizer).items())
+    step = int(step_function.optimizer.iterations.numpy())
+    state = ((name, _finite(name, variable.numpy(), step)) for name, variable in step_function.state.items())
     write_npz(Path(folder) / f"{step:08d}.npz", [("step", np.float64(step)), *state])
     for path in _newest_first(folder)[KEPT:]:
         path.unlink(missing_ok=True)
+
+
+def _finite(name, numbers, step):
+    if not np.isfinite(numbers).all():  # the last update did it: the loss before it was finite
+        raise RunError(
+            f"{name} is no longer finite after step {step}, so the weights are lost. Lower base_learning_rate, or look "
+            "for broken labels, and start a new run."
+        )
+    return numbers
 
 
 def exist(folder):
@@ -33,8 +43,8 @@ def exist(folder):
     return bool(_newest_first(folder))
 
 
-def restore(folder, model, optimizer):
-    """Gives `model` and `optimizer` the newest snapshot that can be read; returns its step, 0 if there is none.
+def restore(folder, step_function):
+    """Gives a `TrainStep` the newest snapshot that can be read; returns its step, 0 if there is none.
 
     Raises:
         RunError: if there are snapshots but none can be read.
@@ -43,7 +53,7 @@ def restore(folder, model, optimizer):
     paths = _newest_first(folder)
     for path in paths:
         try:
-            return _restore(path, model, optimizer)
+            return _restore(path, step_function)
         except DamagedError as error:
             print(f"{error} Trying the snapshot before it.")
     if paths:
@@ -55,8 +65,8 @@ class DamagedError(WeightsError):
     """A snapshot that the disk has damaged."""
 
 
-def _restore(path, model, optimizer):
-    variables = _state(model, optimizer)
+def _restore(path, step_function):
+    variables = step_function.state
     try:
         arrays = by_name(read_npz(path), path)
         step = int(arrays.pop("step").read())
@@ -69,14 +79,8 @@ def _restore(path, model, optimizer):
             variable.assign(arrays[name].read())
         except WeightsError as error:
             raise DamagedError(str(error)) from error
-    optimizer.iterations.assign(step)
+    step_function.optimizer.iterations.assign(step)
     return step
-
-
-def _state(model, optimizer):
-    """Returns {name: variable} of all that a step changes."""
-    velocities = zip(model.trainable_variables, optimizer.velocities, strict=True)
-    return named_variables(model.variables) | {f"velocity/{canonical_name(v)}": velocity for v, velocity in velocities}
 
 
 def _newest_first(folder):

@@ -1,31 +1,10 @@
 """`finetune`: from pictures to a served classifier."""
 
-import math
-import os
-import shutil
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TypedDict, Unpack
 
-import keras
-
-from bit_keras.data.batches import training_batches
-from bit_keras.errors import RunError
-from bit_keras.evaluation.evaluating import Evaluator
-from bit_keras.exporting.saved_model import export
-from bit_keras.files import write_json
 from bit_keras.recipes.hyperrule import HyperRule
-from bit_keras.training import checkpoints
-from bit_keras.training.loop import train
-from bit_keras.training.metrics_log import MetricsLog, read_metrics
-from bit_keras.training.session import Settings, prepare
-from bit_keras.weights.formats.table import is_saved_model
-from bit_keras.weights.loading import load
-from bit_keras.weights.run_config import read_object
-from bit_keras.weights.saving import save_weights
-
-SAVES, EVALUATIONS = 20, 5  # in a run, unless the user says otherwise; chosen so that little is lost
-EVALUATION_BATCH = 64  # pictures on a replica at a time, or what it trains on at a time if that is less
+from bit_keras.training.downstream import Settings, prepare
+from bit_keras.training.running import Run, execute
 
 
 class Overrides(TypedDict, total=False):
@@ -40,29 +19,6 @@ class Overrides(TypedDict, total=False):
     base_learning_rate: float | None
     flip: bool | None
     mixup_alpha: float | None
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run that has ended. It stands for its folder wherever a path is expected.
-
-    Args:
-        workdir: the run folder.
-        model: the fine-tuned `keras.Model`, [-1, 1] pictures in, logits out.
-        class_names: in the order of the logits.
-        metrics: "steps", "train_loss" of the last step, and "accuracy" and "loss" of "validation_" and "test_", as far
-            as there are such pictures.
-        export_dir: the SavedModel folder.
-    """
-
-    workdir: Path
-    model: keras.Model
-    class_names: tuple[str, ...]
-    metrics: dict
-    export_dir: Path
-
-    def __fspath__(self):
-        return os.fspath(self.workdir)
 
 
 def finetune(
@@ -96,7 +52,7 @@ def finetune(
             size. None is "code".
         seed: of the split, the order, the augmentation and random weights.
         strategy: "auto", "one", "mirrored", "mirrored:N" or a `tf.distribute.Strategy` of one machine.
-        precision: "float32" or "mixed_bfloat16".
+        precision: "float32", "mixed_bfloat16" or "mixed_float16".
         micro_batches: equal parts that each device's batch is computed in; None for the smallest power of two whose
             activations fit half the free memory.
         strict: whether a broken picture stops the run; otherwise it is named and left out.
@@ -132,104 +88,3 @@ def finetune(
     )
     print(session.plan)
     return execute(session)
-
-
-def execute(session):
-    """Carries out a prepared `Session` and returns the `Run`."""
-    with session.folder.locked():
-        return _execute(session)
-
-
-def _execute(session):
-    folder = session.folder
-    if folder.result.is_file():
-        print(f"The run in {folder.path} has ended already; nothing is left to do.")
-        model = load(folder.path)
-        if not is_saved_model(folder.export):  # somebody has removed it
-            _export(session, model)
-        return _run(session, model, read_object(folder.result))
-    folder.begin(session.config, session.data)
-    log = MetricsLog(folder.metrics, session.start)
-    evaluator = Evaluator(session.step.model, session.step.strategy)
-    _train(session, evaluator, log)
-    metrics = _finish(session, evaluator, log)
-    return _run(session, session.step.model, metrics)
-
-
-def _train(session, evaluator, log):
-    step, rule, settings = session.step, session.rule, session.settings
-    batches = training_batches(
-        session.data.splits["train"],
-        rule,
-        num_classes=len(session.data.class_names),
-        seed=session.config["seed"],
-        start_step=session.start,
-    )
-
-    def save(_=None):
-        checkpoints.save(session.folder.checkpoints, step.model, step.optimizer)
-
-    def look(at):
-        if "validation" in session.data.splits:
-            log.add([{"step": at, "split": "validation", **_measure(session, evaluator, "validation")}])
-
-    train(
-        step,
-        iter(step.strategy.experimental_distribute_dataset(batches)),
-        rule=rule,
-        start=session.start,
-        pauses=[
-            (settings.eval_every or max(1, rule.steps // EVALUATIONS), look),
-            (settings.save_every or max(1, rule.steps // SAVES), save),
-        ],
-        log=log,
-        save=save,
-    )
-
-
-def _finish(session, evaluator, log):
-    """Tests once, writes weights, export and result, and drops the snapshots."""
-    folder, steps = session.folder, session.rule.steps
-    is_tested = any(entry.get("split") == "test" for entry in read_metrics(folder.metrics))
-    if "test" in session.data.splits and not is_tested:
-        log.add([{"step": steps, "split": "test", **_measure(session, evaluator, "test")}])
-    metrics = _final_metrics(read_metrics(folder.metrics), steps)
-    save_weights(session.step.model, folder.weights)
-    _export(session, session.step.model)
-    write_json(folder.result, metrics)
-    shutil.rmtree(folder.checkpoints, ignore_errors=True)
-    return metrics
-
-
-def _export(session, model):
-    names, size = session.data.class_names, session.rule.crop
-    export(model, session.folder.export, class_names=names, image_size=size, overwrite=True)
-
-
-def _measure(session, evaluator, split):
-    metrics = evaluator.measure(
-        session.data.splits[split],
-        crop=session.rule.crop,
-        batch_size=min(EVALUATION_BATCH, session.plan.part) * session.step.strategy.num_replicas_in_sync,
-        title=split,
-    )
-    if not math.isfinite(metrics["loss"]):  # the training's loss was finite, but nothing has looked at the last update
-        raise RunError(
-            f"The loss of the {split} pictures is {metrics['loss']}, so the weights are lost. Lower base_learning_rate "
-            "and start a new run."
-        )
-    return metrics
-
-
-def _final_metrics(entries, steps):
-    losses = [entry["loss"] for entry in entries if "learning_rate" in entry]
-    metrics = {"steps": steps} | ({"train_loss": losses[-1]} if losses else {})
-    for entry in entries:
-        if "split" in entry:
-            metrics |= {f"{entry['split']}_{key}": entry[key] for key in ("accuracy", "loss", "num_examples")}
-    return metrics
-
-
-def _run(session, model, metrics):
-    folder = session.folder
-    return Run(folder.path, model, session.data.class_names, metrics, folder.export)

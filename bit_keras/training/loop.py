@@ -16,29 +16,40 @@ CALL_SECONDS = 1.0  # how long a call into the graph should take, so that the ba
 MAX_CALL_STEPS = 50
 
 
-def train(step_function, iterator, *, rule, start, pauses, log, save):
+def train(step_function, iterator, *, rule, start, pauses, log, save, cluster):
     """Runs `step_function` from step `start` to `rule.steps`.
 
     Args:
         step_function: a `TrainStep`.
         iterator: of distributed batches, the first of which is that of step `start`.
-        rule: a `HyperRule`; gives `steps`, and `learning_rate` for the log.
+        rule: a `HyperRule` or `UpstreamRecipe`; gives `steps`, and `learning_rate` for the log.
         start: number of steps taken already.
         pauses: [(interval, function)]: `function(step)` is called after each `interval` steps and at the end, in order.
         log: a `MetricsLog`.
-        save: called when the user interrupts, before `KeyboardInterrupt` goes on.
+        save: called after Ctrl-C or SIGTERM on any host, before the exception goes on.
+        cluster: the `Cluster` of hosts, which take the same steps in each call and stop at the same one.
 
     Raises:
         RunError: if the loss is no longer finite; it names the step. Nothing is saved after it.
+        KeyboardInterrupt: after Ctrl-C.
+        SystemExit: with 0, after SIGTERM: all is saved, and the same call goes on.
     """
     pace = _Pace()
     step = start
-    bar = tqdm(total=rule.steps, initial=start, desc="training", unit="step", dynamic_ncols=True)
+    bar = tqdm(
+        total=rule.steps,
+        initial=start,
+        desc="training",
+        unit="step",
+        dynamic_ncols=True,
+        disable=not cluster.is_chief,
+    )
     with bar, _interrupts() as interrupted:
         while step < rule.steps:
             count = min(pace.steps, min(_next(step, interval, rule.steps) for interval, _ in pauses) - step)
             with told(MORE_PARTS):
                 losses = pace.timed(step_function.run, iterator, np.int32(count)).numpy()
+            pace.steps = int(cluster.gather(pace.steps).min())
             _check_finite(losses, step)
             log.add(_entries(losses, step, rule))
             step += count
@@ -47,9 +58,17 @@ def train(step_function, iterator, *, rule, start, pauses, log, save):
             for interval, function in pauses:
                 if step % interval == 0 or step == rule.steps:
                     function(step)
-            if interrupted.is_set():  # after the pauses: none of this step's comes again
+            if cluster.gather(bool(interrupted)).any():  # after the pauses: none of this step's comes again
                 save()
-                raise KeyboardInterrupt
+                raise _ending(interrupted, step)
+
+
+def _ending(signals, step):
+    """Returns the exception that ends an interrupted run; where only another host has had a signal, SIGTERM's."""
+    if signal.SIGINT in signals:
+        return KeyboardInterrupt()
+    print(f"Asked to end, so the run was saved after step {step}. Run the same again to go on.")
+    return SystemExit(0)
 
 
 class _Pace:
@@ -93,18 +112,19 @@ def _check_finite(losses, step):
 
 @contextlib.contextmanager
 def _interrupts():
-    """Yields an event that the first Ctrl-C sets, so that a step ends before the run does; a second one is usual."""
-    event = threading.Event()
+    """Yields a list of the signals that have come, so that a step ends before the run does; the second one is usual."""
+    received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield event
+        yield received
         return
 
     def handle(signum, frame):
-        event.set()
-        signal.signal(signal.SIGINT, previous)
+        received.append(signum)
+        signal.signal(signum, previous[signum])
 
-    previous = signal.signal(signal.SIGINT, handle)
+    previous = {signum: signal.signal(signum, handle) for signum in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield event
+        yield received
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for signum, handler in previous.items():
+            signal.signal(signum, handler)

@@ -2,11 +2,13 @@
 
 import time
 from dataclasses import dataclass
+from functools import singledispatch
 
 import tensorflow as tf
 
 from bit_keras.data.telling import told
 from bit_keras.recipes.hyperrule import HyperRule
+from bit_keras.recipes.upstream import UpstreamRecipe
 from bit_keras.training.loop import MORE_PARTS
 
 LISTED = 12  # class names that the plan shows
@@ -40,7 +42,7 @@ class Plan:
     num_skipped: int
     image_size: tuple[int, int]
     model: str
-    rule: HyperRule
+    rule: HyperRule | UpstreamRecipe
     backbone: tuple[int, int]
     head: int
     num_replicas: int
@@ -70,9 +72,7 @@ class Plan:
             "data": self._data(),
             "classes": self._classes(),
             "model": self._model(),
-            "steps": self._steps(),
-            "pictures": f"resize {self.rule.resize}, crop {self.rule.crop} px, {self._augmentation()}",
-            "HyperRule": self._departures(),
+            **rule_rows(self.rule, self.start),
             "batch": f"{self.rule.batch_size} on {self.num_replicas} device(s), each in {self.micro_batches} "
             f"micro-batch(es) of {self.part}",
             "memory": self._memory(),
@@ -94,26 +94,56 @@ class Plan:
         trainable, total = self.backbone
         return f"{self.model}; trainable: {trainable:,} of {total:,} backbone parameters, {self.head:,} of the head"
 
-    def _steps(self):
-        resumed = f", {self.start:,} done" if self.start else ""
-        decays = ", ".join(f"{boundary:,}" for boundary in self.rule.boundaries)
-        return (
-            f"{self.rule.steps:,}{resumed}; rate {self.rule.base_learning_rate:g}, warm-up {self.rule.warmup_steps:,}, "
-            f"{f'a tenth after {decays}' if decays else 'no decay'}"
-        )
-
-    def _augmentation(self):
-        mixup = f"mixup {self.rule.mixup_alpha:g}" if self.rule.mixup_alpha else "no mixup"
-        return f"{'random flip' if self.rule.flip else 'no flip'}, {mixup}"
-
     def _memory(self):
         return f"{_gibibytes(self.activation_bytes)} of activations a device; free there: {_gibibytes(self.free_bytes)}"
 
-    def _departures(self):
-        departures = self.rule.departures()
-        if not departures:
-            return f"followed in everything (source: {self.rule.source})"
-        return "but for " + ", ".join(f"{name} {ours} (rule: {own})" for name, (ours, own) in departures.items())
+
+@singledispatch
+def rule_rows(rule, start):
+    """Returns {name: text}: what the numbers mean for a run of which `start` steps are done."""
+    raise TypeError(f"Expected a HyperRule or an UpstreamRecipe. Received: {rule!r}.")
+
+
+@rule_rows.register
+def _of_hyperrule(rule: HyperRule, start):
+    mixup = f"mixup {rule.mixup_alpha:g}" if rule.mixup_alpha else "no mixup"
+    own = f"followed in everything (source: {rule.source})"
+    return {
+        "steps": _steps(rule, start, _decays(rule)),
+        "pictures": f"resize {rule.resize}, crop {rule.crop} px, {_flip(rule)}, {mixup}",
+        "HyperRule": _departures(rule, "rule") or own,
+    }
+
+
+@rule_rows.register
+def _of_recipe(rule: UpstreamRecipe, start):
+    decay = "half a cosine to 0" if rule.schedule == "cosine" else _decays(rule)
+    clip = f"gradients clipped to {rule.clip_norm:g}" if rule.clip_norm else "no clipping"
+    return {
+        "steps": f"{_steps(rule, start, decay)}; {rule.epochs:g} epochs",
+        "pictures": f"random part of {rule.min_area:.0%} at least, {rule.crop} px, {_flip(rule)}",
+        "training": f"{rule.loss} loss, {rule.decay} weight decay {rule.weight_decay:g} of kernels, {clip}",
+        "recipe": f"{rule.name}, {_departures(rule, rule.name) or 'followed in everything'}",
+    }
+
+
+def _steps(rule, start, decay):
+    resumed = f", {start:,} done" if start else ""
+    return f"{rule.steps:,}{resumed}; rate {rule.base_learning_rate:g}, warm-up {rule.warmup_steps:,}, {decay}"
+
+
+def _decays(rule):
+    decays = ", ".join(f"{boundary:,}" for boundary in rule.boundaries)
+    return f"a tenth after {decays}" if decays else "no decay"
+
+
+def _flip(rule):
+    return "random flip" if rule.flip else "no flip"
+
+
+def _departures(rule, whose):
+    pairs = rule.departures().items()
+    return "but for " + ", ".join(f"{name} {ours} ({whose}: {own})" for name, (ours, own) in pairs) if pairs else ""
 
 
 def timed_step(step, rule):

@@ -1,18 +1,33 @@
 """One optimizer step, the same on every strategy.
 
 The losses of single examples are summed and divided by the global batch; micro-batches add up gradients in a loop; the
-sum over the replicas is taken once, before the optimizer, so that whatever comes between one day (clipping, a loss
-scale: there is neither yet) sees the whole gradient.
+sum over the replicas is taken once, before whatever needs the whole gradient: the check of the loss scale, then
+clipping, then the optimizer.
 """
 
 import tensorflow as tf
+from keras import ops
 
 from bit_keras.errors import UserError
 from bit_keras.optimizers import Momentum
+from bit_keras.training.loss_scale import LossScale
+from bit_keras.training.losses import softmax_cross_entropy
+from bit_keras.weights.assigning import named_variables
+from bit_keras.weights.names import canonical_name
 
 
 class ReducedMomentum(Momentum):
-    """`Momentum` for gradients that are already the same on all replicas."""
+    """`Momentum` for gradients that are already the same on all replicas, where NaN means: leave all as it is.
+
+    Not by a condition around the step, which tf.distribute does not allow to hold an update.
+    """
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Takes the step where the gradient is a number."""
+        velocity, accumulated, change = self._next(gradient, variable, learning_rate)
+        is_given = ops.logical_not(ops.isnan(gradient))
+        self.assign(velocity, ops.where(is_given, accumulated, velocity))
+        self.assign_sub(variable, ops.where(is_given, change, ops.zeros_like(change)))
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
         # Keras would add them up once more. The hook is private; tests/training/test_step.py fails if it goes.
@@ -28,27 +43,33 @@ def check_batch(batch_size, replicas, micro_batches):
         )
 
 
-def softmax_cross_entropy(labels, logits):
-    """Returns the loss of each example, (batch,), from one-hot or soft `labels` (batch, classes)."""
-    return tf.nn.softmax_cross_entropy_with_logits(tf.cast(labels, logits.dtype), logits)
-
-
 class TrainStep:
     """Steps of `optimizer` on `model`.
 
     Args:
-        model: a `keras.Model` made under the strategy's scope.
+        model: a `keras.Model` made under the strategy's scope; under a float16 policy the loss is scaled.
         optimizer: a `ReducedMomentum` made there.
         strategy: a `tf.distribute.Strategy`.
         batch_size: examples in a global batch, a multiple of replicas times `micro_batches`.
         micro_batches: equal parts that each replica's batch is computed in; they change memory, not the result.
         loss: from (labels, logits) to the loss of each example.
+        clip_norm: largest global norm of the gradient, or None.
 
     Raises:
         UserError: if `batch_size` is no such multiple.
     """
 
-    def __init__(self, model, optimizer, strategy, *, batch_size, micro_batches=1, loss=softmax_cross_entropy):
+    def __init__(
+        self,
+        model,
+        optimizer,
+        strategy,
+        *,
+        batch_size,
+        micro_batches=1,
+        loss=softmax_cross_entropy,
+        clip_norm=None,
+    ):
         check_batch(batch_size, strategy.num_replicas_in_sync, micro_batches)
         self.model = model
         self.optimizer = optimizer
@@ -56,8 +77,17 @@ class TrainStep:
         self.batch_size = batch_size
         self.micro_batches = micro_batches
         self.loss = loss
+        self.clip_norm = clip_norm
         with strategy.scope():
             optimizer.build(model.trainable_variables)
+            self.loss_scale = LossScale() if any(layer.compute_dtype == "float16" for layer in model.layers) else None
+
+    @property
+    def state(self):
+        """{name: variable} of all that a step changes, but for `optimizer.iterations`."""
+        velocities = zip(self.model.trainable_variables, self.optimizer.velocities, strict=True)
+        names = {f"velocity/{canonical_name(variable)}": velocity for variable, velocity in velocities}
+        return named_variables(self.model.variables) | names | (self.loss_scale.variables if self.loss_scale else {})
 
     @tf.function
     def run(self, iterator, count):
@@ -70,10 +100,11 @@ class TrainStep:
 
     @tf.function
     def gradients(self, images, labels):
-        """Returns this part's share of the global loss and of its gradients."""
+        """Returns this part's share of the global loss, and the gradients of that times the loss scale."""
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(self.loss(labels, self.model(images, training=True))) / self.batch_size
-        return loss, tape.gradient(loss, self._variables)
+            scaled = loss * self.loss_scale.scale if self.loss_scale else loss
+        return loss, tape.gradient(scaled, self._variables)
 
     @property
     def _variables(self):
@@ -87,6 +118,10 @@ class TrainStep:
         loss, gradients = self._accumulated(images, labels)
         replicas = tf.distribute.get_replica_context()
         gradients = replicas.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        if self.loss_scale:
+            gradients = self.loss_scale.unscaled(gradients)
+        if self.clip_norm:
+            gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm)
         self.optimizer.apply(gradients, self.model.trainable_variables)
         return loss
 

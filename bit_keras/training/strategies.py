@@ -1,31 +1,45 @@
 """Where the computation runs."""
 
 import contextlib
+import os
 import re
 
 import tensorflow as tf
 
 from bit_keras.errors import UserError
+from bit_keras.training.cluster import members_of_environment
+from bit_keras.training.rendezvous import meet
 
-PATTERN = re.compile(r"auto|one|mirrored(?::([1-9]\d*))?")
+PATTERN = re.compile(r"auto|one|multi_worker|tpu|mirrored(?::([1-9]\d*))?")
+JOIN_SECONDS = 300.0  # how long a worker waits for the others; clusters start their machines one after the other
 
 
-def make_strategy(name):
+def make_strategy(name, *, join_seconds=JOIN_SECONDS):
     """Returns the `tf.distribute.Strategy` called `name`; a strategy is returned as it is.
 
     Args:
         name: "one" for one device; "mirrored" for all GPUs, or the CPU where there is none; "mirrored:N" for the first
             N GPUs or, where there is none, N logical CPU devices that share the processor (for trying things out);
-            "auto" for mirrored with several GPUs, else one.
+            "multi_worker" for the machines in TF_CONFIG; "tpu" for the TPU of this machine, or the one in TPU_NAME;
+            "auto" for multi_worker where TF_CONFIG names several machines, mirrored with several GPUs, else one.
+        join_seconds: how long "multi_worker" waits for all of them.
 
     Raises:
-        UserError: for another name, a strategy of several machines, or more devices than there are.
+        UserError: for another name, a broken TF_CONFIG, no TPU, or more devices than there are.
+        RunError: if a worker does not come.
     """
     if isinstance(name, tf.distribute.Strategy):
-        return _checked(name)
+        return name
     match = PATTERN.fullmatch(str(name))
     if not match:
-        raise UserError(f"Expected `strategy` 'auto', 'one', 'mirrored' or 'mirrored:N'. Received: strategy={name!r}.")
+        raise UserError(
+            "Expected `strategy` 'auto', 'one', 'mirrored', 'mirrored:N', 'multi_worker' or 'tpu'. Received: "
+            f"strategy={name!r}."
+        )
+    if name == "tpu":
+        return connect_tpu()
+    if name == "multi_worker" or (name == "auto" and len(_workers()) > 1):
+        return _multi_worker(join_seconds)
     gpus = tf.config.list_physical_devices("GPU")
     _let_memory_grow(gpus)
     if name == "one" or (name == "auto" and len(gpus) < 2):
@@ -37,14 +51,55 @@ def make_strategy(name):
     return tf.distribute.MirroredStrategy(_logical_cpus(count), tf.distribute.ReductionToOneDevice())
 
 
-def _checked(strategy):
+def require_one_host(strategy):
+    """Raises a `UserError` for a strategy, or the name of one, that spans several machines."""
     single = (tf.distribute.MirroredStrategy, tf.distribute.OneDeviceStrategy, type(tf.distribute.get_strategy()))
-    if not isinstance(strategy, single):
+    if strategy in ("multi_worker", "tpu") or (
+        isinstance(strategy, tf.distribute.Strategy) and not isinstance(strategy, single)
+    ):
+        name = strategy if isinstance(strategy, str) else type(strategy).__name__
         raise UserError(
-            f"Expected a strategy of one machine, such as MirroredStrategy. Received: {type(strategy).__name__}, under "
-            "which several processes would write one run folder."
+            f"Expected a strategy of one machine, such as MirroredStrategy, to fine-tune. Received: {name}. "
+            "Fine-tuning "
+            "is short; use one machine, or bit.pretrain for more."
         )
-    return strategy
+
+
+def connect_tpu():
+    """Returns the `TPUStrategy` of this machine's TPU, or of the one in the variable TPU_NAME.
+
+    Raises:
+        UserError: if there is none, or TensorFlow is not built for it.
+    """
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=os.environ.get("TPU_NAME", "local"))
+        if resolver.tpu_name != "local":
+            tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+        return tf.distribute.TPUStrategy(resolver)
+    # What TensorFlow raises without a TPU, or without its operations, differs from version to version.
+    except Exception as error:
+        raise UserError(
+            "Expected a TPU, and a TensorFlow that is built for it (the package tensorflow-tpu, whose newest "
+            "version is "
+            f"2.20), for strategy='tpu'. TensorFlow {tf.__version__} says: "
+            f"{(str(error).splitlines() or ['nothing'])[0]}. "
+            "Choose another strategy here."
+        ) from error
+
+
+def _workers():
+    """Returns the addresses in TF_CONFIG; none where it is not set."""
+    return members_of_environment().addresses if os.environ.get("TF_CONFIG") else ()
+
+
+def _multi_worker(join_seconds):
+    members = members_of_environment()
+    meet(members, seconds=join_seconds)
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except RuntimeError as error:
+        raise UserError("Expected strategy='multi_worker' before TensorFlow was used. Start a new process.") from error
 
 
 def _let_memory_grow(gpus):

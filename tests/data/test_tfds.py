@@ -12,6 +12,10 @@ from bit_keras.data.pictures import decode_picture
 from bit_keras.errors import DataError
 from tests.data import tiny_dataset
 
+NAMES = (
+    *("TinyTrainTest", "TinyTrainValidation", "TinyThree", "TinyTest", "TinyWithoutLabel"),
+    *("TinyUnlabelledTest", "TinyMultiLabel"),
+)
 DOWNLOAD = tfds.download.DownloadConfig(num_shards=3, try_download_gcs=False)
 
 
@@ -19,7 +23,7 @@ DOWNLOAD = tfds.download.DownloadConfig(num_shards=3, try_download_gcs=False)
 def prepared(tmp_path_factory):
     """Returns the folder that `TFDS_DATA_DIR` would name, with the tiny data sets prepared in it."""
     folder = tmp_path_factory.mktemp("tfds")
-    for name in ("TinyTrainTest", "TinyTrainValidation", "TinyThree", "TinyTest", "TinyWithoutLabel"):
+    for name in NAMES:
         builder = getattr(tiny_dataset, name)(data_dir=folder, file_format="tfrecord")
         builder.download_and_prepare(download_config=DOWNLOAD)
     return folder
@@ -98,6 +102,31 @@ def test_a_version_can_be_asked_for():
 
 def test_a_data_set_of_nothing_but_test_pictures_can_be_opened():
     assert from_us(open_data("tfds:tiny_test").splits["test"]) == from_tfds("tiny_test", "test")
+
+
+def test_a_test_split_whose_labels_are_kept_back_is_left_out():
+    splits = open_data("tfds:tiny_unlabelled_test").splits
+    assert from_us(splits["test"]) == from_tfds("tiny_unlabelled_test", "validation")
+    assert len(splits["train"]) == 49 and len(splits["validation"]) == 1
+
+
+def test_the_whole_training_split_can_be_kept():
+    splits = open_data("tfds:tiny_unlabelled_test", whole_train=True).splits
+    assert {name: len(split) for name, split in splits.items()} == {"train": 50, "validation": 5}
+    assert from_us(splits["validation"]) == from_tfds("tiny_unlabelled_test", "validation")
+
+
+def test_several_labels_a_picture_make_vectors():
+    data = open_data("tfds:tiny_multi_label", whole_train=True)
+    assert data.is_multi_label and data.class_names == ("zebra", "ant", "moth")
+    read = [data.splits["train"].read(tf.constant(index, tf.int64)) for index in range(4)]
+    known = {tiny_dataset.picture(number).tobytes(): list(range(number % 4)) for number in range(4)}
+    assert {decode_picture(image).numpy().tobytes(): labels.numpy().tolist() for image, labels in read} == known
+
+
+def test_a_prepared_folder_can_be_named_instead(prepared):
+    folder = prepared / "tiny_three" / "1.0.0"
+    assert from_us(open_data(f"tfds:{folder}").splits["test"]) == from_tfds("tiny_three", "test")
 
 
 def test_a_data_set_without_labels_is_an_error_that_names_its_features():

@@ -68,3 +68,28 @@ class TinyWithoutLabel(_Tiny):
     def _generate_examples(self, split, size):
         for number in range(size):
             yield number, {"image": picture(number), "note": ""}
+
+
+class TinyUnlabelledTest(_Tiny):
+    """As ImageNet-2012 has it: the labels of test are kept back."""
+
+    SIZES = {"train": 50, "validation": 5, "test": 4}  # noqa: RUF012
+
+    def _generate_examples(self, split, size):
+        for number in range(size):
+            yield number, {"image": picture(number), "label": -1 if split == "test" else number % 3, "note": ""}
+
+
+class TinyMultiLabel(_Tiny):
+    """Several labels a picture."""
+
+    SIZES = {"train": 4}  # noqa: RUF012
+
+    def _info(self):
+        labels = tfds.features.Sequence(tfds.features.ClassLabel(names=NAMES))
+        features = {"image": tfds.features.Image(shape=(None, None, 3)), "labels": labels}
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _generate_examples(self, split, size):
+        for number in range(size):
+            yield number, {"image": picture(number), "labels": list(range(number % 4))}

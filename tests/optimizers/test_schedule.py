@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import bit_keras as bit
+from bit_keras.recipes.upstream import upstream_recipe
 
 SIZES = [100, 20_000, 500_000]
 
@@ -76,3 +77,16 @@ def test_optimizer_takes_its_rates_from_the_schedule():
     for _ in range(3):
         optimizer.apply([np.ones(1, "float32")], [variable])
     assert variable.numpy().item() == pytest.approx(-(0 + 3e-5 + 6e-5), rel=1e-6)  # the rates of steps 0, 1 and 2
+
+
+@pytest.mark.parametrize("name", ["BiT-S", "bit_i1k"])
+def test_every_rate_of_an_upstream_recipe_is_that_of_the_recipe(name):
+    recipe = upstream_recipe(name).scaled(num_examples=1000, batch_size=100, steps=90)
+    expected = [recipe.learning_rate(step) for step in range(90)]
+    assert rates(bit.Schedule(recipe), range(90)) == pytest.approx(expected, rel=1e-4, abs=1e-7)
+
+
+def test_cosine_survives_saving():
+    schedule = bit.Schedule(upstream_recipe("bit_i21k").scaled(num_examples=1000, batch_size=100, steps=90))
+    again = bit.Schedule.from_config(json.loads(json.dumps(schedule.get_config())))
+    assert rates(again, [3, 40, 89]) == rates(schedule, [3, 40, 89])

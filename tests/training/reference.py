@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 import bit_keras as bit
+from bit_keras.data.share import Share
 from bit_keras.training.step import ReducedMomentum, TrainStep
 from bit_keras.training.strategies import make_strategy
 from bit_keras.weights.assigning import named_variables
@@ -22,7 +23,7 @@ def reference_run(strategy="one", *, micro_batches=1, dtype="float32", calls=(1,
                 variable.assign(seeded(name, tuple(variable.shape)))
         optimizer = ReducedMomentum(0.003, 0.9)
     step = TrainStep(model, optimizer, strategy, batch_size=BATCH, micro_batches=micro_batches)
-    iterator = iter(strategy.experimental_distribute_dataset(_batches()))
+    iterator = iter(strategy.distribute_datasets_from_function(_batches))
     losses, snapshots = [], {}
     for count in calls:
         losses.extend(step.run(iterator, np.int32(count)).numpy())
@@ -35,9 +36,11 @@ def largest_difference(first, second):
     return max(float(np.abs(a - b).max()) for a, b in zip(first, second, strict=True))
 
 
-def _batches():
+def _batches(context):
     """The order that the recording used: rows (16 * step) % 64 and the next 15."""
     rng = np.random.default_rng(7)
     pictures = rng.uniform(-1, 1, (64, 64, 48, 3)).astype("float32")
     labels = tf.one_hot(rng.integers(0, 10, 64), 10)
-    return tf.data.Dataset.from_tensor_slices((pictures, labels)).batch(BATCH, drop_remainder=True).repeat()
+    share = Share.of(context)
+    rows = share.positions(BATCH, 0, STEPS).map(lambda row: (tf.constant(pictures)[row % 64], labels[row % 64]))
+    return share.batched(rows, BATCH)

@@ -12,10 +12,10 @@ import tensorflow as tf
 import bit_keras as bit
 from bit_keras.data.opening import open_data
 from bit_keras.evaluation.evaluating import Evaluator
-from bit_keras.training import finetuning, run_folder
+from bit_keras.training import run_folder, running
+from bit_keras.training.downstream import Settings, prepare
 from bit_keras.training.metrics_log import read_metrics
 from bit_keras.training.run_folder import RunFolder
-from bit_keras.training.session import Settings, prepare
 from tests.conftest import write_photos
 from tests.data.making import noise, save
 
@@ -169,7 +169,7 @@ def test_run_that_stopped_at_its_export_is_not_tested_twice(photos, tmp_path, mo
         raise bit.SaveError("full")
 
     with monkeypatch.context() as patch, pytest.raises(bit.SaveError, match="full"):
-        patch.setattr(finetuning, "export", fail)
+        patch.setattr(running, "export", fail)
         bit.finetune(photos, **arguments)
     finished = bit.finetune(photos, **arguments)
     entries = read_metrics(finished.workdir / "metrics.jsonl")
@@ -184,7 +184,7 @@ def test_picture_that_vanishes_during_the_run_is_named(tmp_path):
     with pytest.raises(
         bit.DataError, match=rf"The picture {photos}/\w+/\d\.png has gone since it was checked\. Put it"
     ):
-        finetuning.execute(session)
+        running.execute(session)
 
 
 @pytest.mark.parametrize(

@@ -7,22 +7,26 @@ import pytest
 import tensorflow as tf
 
 import bit_keras as bit
+from bit_keras.training.cluster import Cluster
 from bit_keras.training.loop import train
+
+ALONE = Cluster(tf.distribute.get_strategy())
 
 
 class Steps:
-    """Steps that cost nothing; in step `interrupted` (1-based) the user presses Ctrl-C."""
+    """Steps that cost nothing; in step `interrupted` (1-based) a signal comes, Ctrl-C unless another is given."""
 
     batch_size = 8
 
-    def __init__(self, interrupted=None):
+    def __init__(self, interrupted=None, by=signal.SIGINT):
         self.interrupted = interrupted
+        self.by = by
         self.taken = 0
 
     def run(self, iterator, count):
         before, self.taken = self.taken, self.taken + int(count)
         if self.interrupted and before < self.interrupted <= self.taken:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(self.by)
         return tf.ones(int(count))
 
 
@@ -43,10 +47,19 @@ def trained(steps, *, intervals, start=0):
     pauses = [(interval, pause(name)) for name, interval in intervals.items()]
     try:
         train(
-            steps, None, rule=rule, start=start, pauses=pauses, log=Log(), save=lambda: events.append(("save", "now"))
+            steps,
+            None,
+            rule=rule,
+            start=start,
+            pauses=pauses,
+            log=Log(),
+            save=lambda: events.append(("save", "now")),
+            cluster=ALONE,
         )
     except KeyboardInterrupt:
         events.append("interrupted")
+    except SystemExit as error:
+        events.append(("exit", error.code))
     return events
 
 
@@ -64,6 +77,11 @@ def test_ctrl_c_saves_before_it_ends_the_run():
     assert (saved, end) == (("save", "now"), "interrupted")
 
 
+def test_sigterm_saves_and_exits_with_0():
+    *_, saved, end = trained(Steps(interrupted=6, by=signal.SIGTERM), intervals={"look": 4})
+    assert (saved, end) == (("save", "now"), ("exit", 0))
+
+
 @pytest.mark.parametrize("step", [4, 10])
 def test_ctrl_c_loses_no_look_that_falls_on_its_step(step):
     events = trained(Steps(interrupted=step), intervals={"look": 4})
@@ -75,6 +93,6 @@ def test_losses_are_logged_by_step():
     log = Log()
     log.add = entries.extend
     rule = bit.HyperRule(8, (8, 8), steps=3, warmup_steps=2, boundaries=(), base_learning_rate=0.5)
-    train(Steps(), None, rule=rule, start=0, pauses=[(3, lambda step: None)], log=log, save=None)
+    train(Steps(), None, rule=rule, start=0, pauses=[(3, lambda step: None)], log=log, save=None, cluster=ALONE)
     assert [entry["step"] for entry in entries] == [1, 2, 3]
     np.testing.assert_allclose([entry["learning_rate"] for entry in entries], [0, 0.25, 0.5])

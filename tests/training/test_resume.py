@@ -47,8 +47,8 @@ def test_interrupted_run_goes_on_to_the_same_bits(photos, tmp_path, monkeypatch)
     whole = bit.finetune(photos, workdir=tmp_path / "whole", **settings)
     save = checkpoints.save
 
-    def save_and_stop(folder, model, optimizer):
-        save(folder, model, optimizer)
+    def save_and_stop(folder, step):
+        save(folder, step)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(checkpoints, "save", save_and_stop)

@@ -5,7 +5,9 @@ import pytest
 import tensorflow as tf
 
 import bit_keras as bit
+from bit_keras.training.losses import sigmoid_cross_entropy
 from bit_keras.training.step import ReducedMomentum, TrainStep
+from bit_keras.training.strategies import make_strategy
 from tests.training.reference import largest_difference, reference_run
 
 SLOW = pytest.mark.slow
@@ -68,3 +70,31 @@ def test_one_step_is_the_gradient_of_the_mean_loss():
     step.run(iter(tf.data.Dataset.from_tensors((images, labels))), np.int32(1))
     # With a zero head all probabilities are 1/2, so the bias moves by the mean of label - 1/2.
     np.testing.assert_allclose(model.get_layer("head-conv2d").bias.numpy(), [0.25, -0.25], atol=1e-6)
+
+
+@pytest.mark.parametrize(("strategy", "micro_batches"), [("one", 1), ("mirrored:2", 2)])
+def test_the_whole_gradient_is_clipped_to_its_global_norm(strategy, micro_batches):
+    changes = {}
+    for clip_norm in (None, 0.01):
+        strategy = make_strategy(strategy)
+        with strategy.scope():
+            model = bit.build("R14x0.5", num_classes=2, seed=0)
+            optimizer = ReducedMomentum(1.0, 0.0)
+        options = {"batch_size": 4, "micro_batches": micro_batches, "clip_norm": clip_norm}
+        step = TrainStep(model, optimizer, strategy, **options)
+        before = [variable.numpy() for variable in model.trainable_variables]
+        images = np.random.default_rng(0).uniform(-1, 1, (4, 32, 32, 3)).astype("float32")
+        dataset = tf.data.Dataset.from_tensors((images, np.eye(2, dtype="float32")[[0, 0, 0, 1]]))
+        step.run(iter(strategy.experimental_distribute_dataset(dataset)), np.int32(1))
+        after = [variable.numpy() for variable in model.trainable_variables]
+        changes[clip_norm] = np.concatenate([(a - b).ravel() for a, b in zip(after, before, strict=True)])
+    norm = np.linalg.norm(changes[None])
+    assert norm > 0.1  # so there is something to clip
+    assert np.linalg.norm(changes[0.01]) == pytest.approx(0.01, rel=1e-3)
+    np.testing.assert_allclose(changes[0.01], changes[None] * 0.01 / norm, atol=1e-6)
+
+
+def test_sigmoid_loss_is_the_sum_over_the_classes():
+    # By hand: log(1 + e^-2) for the label, log(1 + e^1) and log(2) for the others.
+    loss = sigmoid_cross_entropy(tf.constant([[1.0, 0.0, 0.0]]), tf.constant([[2.0, 1.0, 0.0]]))
+    np.testing.assert_allclose(loss, [np.log1p(np.exp(-2)) + np.log1p(np.exp(1)) + np.log(2)], rtol=1e-6)

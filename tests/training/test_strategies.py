@@ -1,10 +1,13 @@
 """Names of strategies."""
 
+import json
+
 import pytest
 import tensorflow as tf
 
 import bit_keras as bit
-from bit_keras.training.strategies import make_strategy
+from bit_keras.training.cluster import Members, members_of_environment
+from bit_keras.training.strategies import make_strategy, require_one_host
 
 
 @pytest.mark.parametrize(
@@ -19,9 +22,43 @@ def test_a_strategy_is_taken_as_it_is():
     assert make_strategy(strategy) is strategy
 
 
-def test_a_strategy_of_several_machines_is_refused():
-    with pytest.raises(bit.UserError, match=r"strategy of one machine.*Received: ParameterServerStrategy"):
-        make_strategy(object.__new__(tf.distribute.ParameterServerStrategy))
+@pytest.mark.parametrize("strategy", ["multi_worker", "tpu", object.__new__(tf.distribute.ParameterServerStrategy)])
+def test_a_strategy_of_several_machines_is_refused_for_fine_tuning(strategy):
+    with pytest.raises(bit.UserError, match=r"strategy of one machine.*(multi_worker|tpu|ParameterServerStrategy)"):
+        require_one_host(strategy)
+
+
+def test_without_a_tpu_one_sentence_says_so():
+    with pytest.raises(bit.UserError, match=r"Expected a TPU, and a TensorFlow that is built for it.*Choose another"):
+        make_strategy("tpu")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"cluster": {}}',
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "ps", "index": 0}}',
+        '{"cluster": {"worker": ["a"]}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": ["a:1", "a:1"]}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": ["a:70000"]}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": ["a:1"], "ps": ["b:1"]}, "task": {"type": "worker", "index": 0}}',
+        '{"cluster": {"worker": "a:1"}, "task": {"type": "worker", "index": 0}}',
+    ],
+)
+def test_broken_tf_config_is_refused_and_shown(monkeypatch, text):
+    monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(bit.UserError, match="Expected TF_CONFIG"):
+        make_strategy("multi_worker")
+
+
+def test_a_chief_comes_before_the_workers(monkeypatch):
+    config = {"cluster": {"worker": ["b:1", "c:1"], "chief": ["a:1"]}, "task": {"type": "worker", "index": 1}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+    assert members_of_environment() == Members(("a:1", "b:1", "c:1"), 2)
 
 
 @pytest.mark.parametrize("name", ["tpus", "mirrored:0", "mirrored:", "one:2", "", None])

@@ -1,0 +1,219 @@
+"""Prepares a pre-training run: brings cluster, data, recipe, model, optimizer and run folder together."""
+
+import dataclasses
+import statistics
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bit_keras.data.examples import Data
+from bit_keras.data.inception import preprocess_central
+from bit_keras.data.opening import open_data
+from bit_keras.data.share import Share
+from bit_keras.data.upstream import sharded_batches, upstream_batches
+from bit_keras.errors import DataError, UserError
+from bit_keras.evaluation.probing import probe
+from bit_keras.exporting.saved_model import versions
+from bit_keras.models.resnet_v2 import HEAD_LAYER, build
+from bit_keras.models.variant import Architecture, Normalization, Variant
+from bit_keras.optimizers import Schedule
+from bit_keras.recipes.upstream import UpstreamRecipe, upstream_recipe
+from bit_keras.training.cluster import Cluster
+from bit_keras.training.losses import LOSSES
+from bit_keras.training.memory import free_bytes
+from bit_keras.training.session import (
+    MOMENTUM,
+    Session,
+    check_settings,
+    micro_batches_of,
+    picture_bytes,
+    plan_of,
+    start_of,
+    stored_run,
+)
+from bit_keras.training.step import ReducedMomentum, TrainStep, check_batch
+from bit_keras.training.strategies import JOIN_SECONDS, make_strategy
+
+
+@dataclass(frozen=True)
+class UpstreamSettings:
+    """What the user asked of a pre-training run: the arguments of `pretrain`."""
+
+    data: Any
+    variant: str | Variant
+    workdir: str
+    recipe: str | UpstreamRecipe = "BiT-S"
+    seed: int = 0
+    strategy: Any = "auto"
+    precision: str = "float32"
+    micro_batches: int | None = None
+    normalization: Normalization = "group"
+    weight_standardization: bool = True
+    strict: bool = False
+    resume: bool = True
+    save_every: int | None = None
+    eval_every: int | None = None
+    probe_data: Any = None
+    shard_files: bool = False
+    data_service: str | None = None
+    join_seconds: float = JOIN_SECONDS
+    overrides: dict = field(default_factory=dict)
+
+
+def prepare(settings):
+    """Returns the `Session` of `UpstreamSettings`. Writes nothing.
+
+    Raises:
+        UserError: for whatever the user can mend; see `pretrain`.
+    """
+    check_settings(settings)
+    named = upstream_recipe(settings.recipe)
+    variant = Variant.parse(settings.variant)
+    strategy = make_strategy(settings.strategy, join_seconds=settings.join_seconds)
+    cluster = Cluster(strategy)
+    replicas = strategy.num_replicas_in_sync
+    check_batch(settings.overrides.get("batch_size") or named.batch_size, replicas, settings.micro_batches or 1)
+    with cluster.told():
+        folder, stored = stored_run(settings)
+        data = _data(settings)
+        recipe = named.scaled(num_examples=len(data.splits["train"]), **settings.overrides)
+        _check_labels(data, recipe)
+        free = free_bytes(cluster.local_replicas)  # before the model takes its part
+        architecture = Architecture(
+            variant, len(data.class_names), settings.normalization, settings.weight_standardization
+        )
+        picture = picture_bytes(architecture, recipe, settings.precision)
+        micro_batches = micro_batches_of(settings, stored, picture, recipe.batch_size // replicas, free)
+        step = _step(settings, architecture, recipe, strategy, micro_batches)
+        config = _config(settings, data, recipe, architecture, step)
+        folder.check(config)
+        start = _start(cluster, folder, stored, step, recipe.steps)
+        text = f"BiT-{variant} from random weights, {settings.precision}"
+        return Session(
+            settings=settings,
+            data=data,
+            rule=recipe,
+            step=step,
+            cluster=cluster,
+            folder=folder,
+            config=config,
+            start=start,
+            plan=plan_of(data, recipe, text, step, picture, free, start),
+            batches=lambda: _batches(settings, data, recipe, start, strategy),
+            evaluation={
+                "preprocess": partial(preprocess_central, resize=recipe.eval_resize, crop=recipe.crop),
+                "num_classes": len(data.class_names),
+            },
+            probe=_probe(settings, step.model, recipe),
+        )
+
+
+def _data(settings) -> Data:
+    """Returns the data with all of its training pictures: none is held back, as the looks decide nothing."""
+    data = open_data(settings.data, seed=settings.seed, strict=settings.strict, whole_train=True)
+    if "train" not in data.splits:
+        raise DataError(f"{data.name} has no pictures for training. Add some, or choose other data.")
+    examples = data.splits["train"]
+    if settings.data_service and not (settings.shard_files or examples.is_portable):
+        raise DataError(
+            f"The workers of a data service cannot read {data.name} by index, as that is done in this process. Add "
+            "shard_files for record files, or do without the service."
+        )
+    return data
+
+
+def _check_labels(data, recipe):
+    if data.is_multi_label and recipe.loss != "sigmoid":
+        raise UserError(
+            f"Expected one label a picture for the softmax loss of {recipe.name}. Received: {data.name}, with several. "
+            "Choose the recipe BiT-M, or loss='sigmoid'."
+        )
+
+
+def _step(settings, architecture, recipe, strategy, micro_batches):
+    decay = recipe.weight_decay
+    if recipe.decay == "decoupled":
+        decay /= recipe.base_learning_rate  # big_vision multiplies it by the schedule alone, Momentum by the rate
+    with strategy.scope():
+        model = build(
+            architecture.variant,
+            num_classes=architecture.num_classes,
+            normalization=architecture.normalization,
+            weight_standardization=architecture.weight_standardization,
+            seed=settings.seed,
+            dtype=settings.precision,
+        )
+        bias = model.get_layer(HEAD_LAYER).bias
+        bias.assign([recipe.head_bias] * architecture.num_classes)
+        optimizer = ReducedMomentum(
+            Schedule(recipe), MOMENTUM, kernel_decay=decay, decoupled=recipe.decay == "decoupled"
+        )
+    return TrainStep(
+        model,
+        optimizer,
+        strategy,
+        batch_size=recipe.batch_size,
+        micro_batches=micro_batches,
+        loss=LOSSES[recipe.loss],
+        clip_norm=recipe.clip_norm,
+    )
+
+
+def _start(cluster, folder, stored, step, steps):
+    """Returns how many steps are done; the same on all hosts, or an error."""
+    start = start_of(folder, stored, step, steps)
+    starts = cluster.gather(start)
+    if len(set(starts)) > 1:
+        raise UserError(
+            f"Expected {folder.path} to be one folder that all workers share. Received: snapshots of the steps "
+            f"{[int(number) for number in starts]}. Put it on a shared disk."
+        )
+    if stored and cluster.is_chief and stored.get("num_replicas") != step.strategy.num_replicas_in_sync:
+        print(
+            f"The run had {stored.get('num_replicas')} replicas and goes on with "
+            f"{step.strategy.num_replicas_in_sync}; its batches stay the same."
+        )
+    return start
+
+
+def _batches(settings, data, recipe, start, strategy):
+    make = sharded_batches if settings.shard_files else upstream_batches
+    options = {"num_classes": len(data.class_names), "seed": settings.seed, "start_step": start}
+
+    def of_host(context):
+        return make(data.splits["train"], recipe, share=Share.of(context), service=settings.data_service, **options)
+
+    return iter(strategy.distribute_datasets_from_function(of_host))
+
+
+def _probe(settings, model, recipe):
+    if settings.probe_data is None:
+        return None
+
+    def measured():
+        found = probe(model, settings.probe_data, image_size=recipe.crop, seed=settings.seed)
+        return {str(count): statistics.median(accuracies) for count, accuracies in found.items()}
+
+    return measured
+
+
+def _config(settings, data, recipe, architecture, step):
+    path = Path(str(settings.data))
+    return {
+        "data": str(path.resolve()) if path.exists() else str(settings.data),
+        "fingerprint": data.fingerprint,
+        "class_names": list(data.class_names),
+        "counts": {split: len(examples) for split, examples in data.splits.items()},
+        "model": f"random weights ({architecture.variant})",
+        "weights": None,
+        "architecture": dataclasses.asdict(architecture),
+        "rule": dataclasses.asdict(recipe),
+        "departures": {name: list(pair) for name, pair in recipe.departures().items()},
+        "seed": settings.seed,
+        "precision": settings.precision,
+        "shard_files": settings.shard_files,
+        "micro_batches": step.micro_batches,
+        "num_replicas": step.strategy.num_replicas_in_sync,
+        "versions": versions(),
+    }
