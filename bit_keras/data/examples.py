@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import tensorflow as tf
 
+from bit_keras.errors import DataError
+
 SPLITS = ("train", "validation", "test")
 
 
@@ -58,6 +60,15 @@ class Data:
     problems: dict[str, str] = field(default_factory=dict)
     table: tuple[tuple[str, str, str], ...] = ()
     is_multi_label: bool = False
+
+    def require_one_label(self):
+        """Raises a `DataError` if a picture may have several labels."""
+        if self.is_multi_label:
+            raise DataError(
+                f"Expected one label a picture. Received: {self.name}, with several, which is for pre-training "
+                "with the "
+                "sigmoid loss. Choose other data."
+            )
 
 
 def median_size(sizes):

@@ -112,6 +112,7 @@ def evaluate(
     if not classifier.num_classes:
         raise UserError(f"{model} has no head, so there is nothing to evaluate. Fine-tune it first.")
     opened, is_own = _opened(model, data, seed, strict)
+    opened.require_one_label()
     indices = label_indices(classifier, opened.class_names, data)
     evaluator = Evaluator(classifier.call, tf.distribute.get_strategy())
     split = split or (_furthest(opened) if opened.is_split or is_own else "all")

@@ -59,6 +59,7 @@ def probe(
     shots = _checked(examples_per_class, repeats, batch_size)
     classifier = open_classifier(model, image_size=image_size)
     opened = open_data(data, seed=seed, strict=strict)
+    opened.require_one_label()
     if not {"train", "test"} <= opened.splits.keys():
         raise DataError(f"Expected training and test pictures in {data}. Received: {list(opened.splits)}.")
     train, test = opened.splits["train"], opened.splits["test"]

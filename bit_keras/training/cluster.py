@@ -109,6 +109,7 @@ class Cluster:
     @tf.function
     def _sum(self, own):
         def replica_sum(values):
-            return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, values)
+            here = tf.identity(values)  # an argument has no device, and the reduction looks for one
+            return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, here)
 
         return self.strategy.run(replica_sum, args=(own,))

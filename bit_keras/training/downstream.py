@@ -60,7 +60,6 @@ def prepare(settings):
     _check(settings)
     require_one_host(settings.strategy)
     strategy = make_strategy(settings.strategy)
-    require_one_host(strategy)
     check_batch(_batch_size(settings), strategy.num_replicas_in_sync, settings.micro_batches or 1)
     folder, stored = stored_run(settings)
     find_model(settings.model)
@@ -105,11 +104,7 @@ def _data(settings):
     data = open_data(settings.data, seed=settings.seed, strict=settings.strict)
     if "train" not in data.splits:
         raise DataError(f"{data.name} has no pictures for training. Add some, or choose other data.")
-    if data.is_multi_label:
-        raise DataError(
-            f"Expected one label a picture, as the HyperRule's softmax has it. Received: {data.name}, with several. "
-            "Pre-train on it by the recipe BiT-M, or choose other data."
-        )
+    data.require_one_label()
     return data
 
 

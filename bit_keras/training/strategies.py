@@ -38,10 +38,10 @@ def make_strategy(name, *, join_seconds=JOIN_SECONDS):
         )
     if name == "tpu":
         return connect_tpu()
-    if name == "multi_worker" or (name == "auto" and len(_workers()) > 1):
-        return _multi_worker(join_seconds)
     gpus = tf.config.list_physical_devices("GPU")
     _let_memory_grow(gpus)
+    if name == "multi_worker" or (name == "auto" and len(_workers()) > 1):
+        return _multi_worker(join_seconds)
     if name == "one" or (name == "auto" and len(gpus) < 2):
         return tf.distribute.get_strategy()
     count = int(match[1]) if match[1] else max(1, len(gpus))
@@ -54,9 +54,8 @@ def make_strategy(name, *, join_seconds=JOIN_SECONDS):
 def require_one_host(strategy):
     """Raises a `UserError` for a strategy, or the name of one, that spans several machines."""
     single = (tf.distribute.MirroredStrategy, tf.distribute.OneDeviceStrategy, type(tf.distribute.get_strategy()))
-    if strategy in ("multi_worker", "tpu") or (
-        isinstance(strategy, tf.distribute.Strategy) and not isinstance(strategy, single)
-    ):
+    is_several = strategy in ("multi_worker", "tpu") or (strategy == "auto" and len(_workers()) > 1)
+    if is_several or (isinstance(strategy, tf.distribute.Strategy) and not isinstance(strategy, single)):
         name = strategy if isinstance(strategy, str) else type(strategy).__name__
         raise UserError(
             f"Expected a strategy of one machine, such as MirroredStrategy, to fine-tune. Received: {name}. "

@@ -1,6 +1,7 @@
 """Prepares a pre-training run: brings cluster, data, recipe, model, optimizer and run folder together."""
 
 import dataclasses
+import socket
 import statistics
 from dataclasses import dataclass, field
 from functools import partial
@@ -34,6 +35,8 @@ from bit_keras.training.session import (
 )
 from bit_keras.training.step import ReducedMomentum, TrainStep, check_batch
 from bit_keras.training.strategies import JOIN_SECONDS, make_strategy
+
+SERVICE_SECONDS = 10  # how long a data service may take to answer
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,21 @@ def _data(settings) -> Data:
             f"The workers of a data service cannot read {data.name} by index, as that is done in this process. Add "
             "shard_files for record files, or do without the service."
         )
+    if settings.data_service:
+        _check_service(settings.data_service)
     return data
+
+
+def _check_service(address):
+    """TensorFlow would wait for an absent service for an hour."""
+    host, _, port = address.removeprefix("grpc://").rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=SERVICE_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"Expected `data_service` as the address of a tf.data service that runs, grpc://HOST:PORT. Received: "
+            f"{address!r} ({error}). Start it, or do without."
+        ) from error
 
 
 def _check_labels(data, recipe):

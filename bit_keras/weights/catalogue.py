@@ -1,13 +1,15 @@
 """The published files by the paper's own names.
 
 Locations: google-research/big_transfer, README (140de6e); google-research/big_vision, `models/bit_paper.py` and the
-README of its distillation project. Classes of VTAB's tasks: google-research/task_adaptation. Names elsewhere: timm
-1.0.31, `models/resnetv2.py`; tfhub.dev, collection google/bit. None of the files could be fetched where this was made.
+README of its distillation project. BiT-F is our own and lies beside this file. Classes of VTAB's tasks:
+google-research/task_adaptation. Names elsewhere: timm 1.0.31, `models/resnetv2.py`; tfhub.dev, collection google/bit.
+None of the files could be fetched where this was made.
 """
 
 import difflib
 import fnmatch
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 from bit_keras.errors import UserError
@@ -15,6 +17,7 @@ from bit_keras.models.variant import Architecture, Variant
 from bit_keras.weights.names import parameter_count, shapes_of
 
 BUCKET = "https://storage.googleapis.com/bit_models"
+SHIPPED = Path(__file__).parent / "shipped"
 SIZES = ("R50x1", "R50x3", "R101x1", "R101x3", "R152x2", "R152x4")
 SIZES_OF_M = tuple(f"BiT-M-{size}" for size in SIZES)
 ON_HUB = ("R50x1", "R50x3", "R101x1", "R101x3", "R152x4")  # sizes at TF-Hub, and those tuned on VTAB
@@ -81,8 +84,9 @@ SMALL_TEACHERS = {"flowers": (102, 97.82), "pet": (37, 91.03), "food": (101, 86.
 class Preset:
     """A published file: what it holds and where it is.
 
-    `upstream` names the data it was trained on, in order; `aliases` are names of the same weights elsewhere;
-    `train_size` and `test_size` are the sides of training and test pictures in pixels, None where not published.
+    A file that `is_shipped` lies in this package. `upstream` names the data it was trained on, in order; `aliases` are
+    names of the same weights elsewhere; `train_size` and `test_size` are the sides of training and test pictures in
+    pixels, None where not published.
     """
 
     name: str
@@ -96,11 +100,12 @@ class Preset:
     test_size: int | None = None
     accuracy: Accuracy | None = None
     input_range: tuple[float, float] = (-1.0, 1.0)
+    is_shipped: bool = False
 
     @property
     def url(self):
         """Where the file is published."""
-        return f"{BUCKET}/{self.file}"
+        return (SHIPPED / self.file).as_uri() if self.is_shipped else f"{BUCKET}/{self.file}"
 
     @property
     def num_parameters(self):
@@ -187,7 +192,14 @@ def _hub_names(upstream, size, *heads):
     return (*hub, *kaggle)
 
 
-PRESETS = {entry.name: entry for entry in (*_pretrained(), *_downstream(), *_distilled())}
+def _shipped():
+    """Ours: small, on formula-driven pictures; made by benchmarks/shipped.py, which says how."""
+    upstream = "formula:1000,glyph=1,side=16"
+    file = "BiT-F-R14x0.5.npz"
+    yield Preset("BiT-F-R14x0.5", Variant.parse("R14x0.5"), 1000, upstream, file, train_size=32, is_shipped=True)
+
+
+PRESETS = {entry.name: entry for entry in (*_pretrained(), *_downstream(), *_distilled(), *_shipped())}
 
 
 def list_presets(pattern: str = "*") -> list[str]:

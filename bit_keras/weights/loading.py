@@ -10,7 +10,7 @@ import keras
 from bit_keras.errors import WeightsError
 from bit_keras.models.resnet_v2 import build
 from bit_keras.weights.assigning import Untouched, assign
-from bit_keras.weights.catalogue import find_preset, nearest, preset
+from bit_keras.weights.catalogue import SHIPPED, find_preset, nearest, preset
 from bit_keras.weights.fetching.cache import fetched, is_cached
 from bit_keras.weights.fetching.hubs import HUGGING_FACE, hub_folder, hugging_face_folder, is_hub_handle
 from bit_keras.weights.formats.table import read
@@ -86,6 +86,8 @@ def located(source):
     if is_hub_handle(name):
         return hub_folder(name)
     if found := find_preset(name):
+        if found.is_shipped:
+            return SHIPPED / found.file
         is_elsewhere = name in found.aliases and name.count("/") == 1  # Hugging Face's names have two parts
         return hugging_face_folder(name) if is_elsewhere and not is_cached(found.file) else _fetched(found)
     raise WeightsError(

@@ -150,6 +150,7 @@ MISTAKES = {
     "variant": ({"variant": "R51x1"}, "Expected a variant"),
     "precision": ({"precision": "float64"}, "`precision` among"),
     "setting": ({"colour": 3}, "settings of a recipe"),
+    "absent service": ({"data_service": "grpc://localhost:1"}, r"a tf\.data service that runs.*grpc://localhost:1"),
     "service": ({"data_service": "grpc://localhost:1", "data": "TFRECORD"}, "cannot read .* by index"),
 }
 

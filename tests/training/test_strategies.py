@@ -28,6 +28,13 @@ def test_a_strategy_of_several_machines_is_refused_for_fine_tuning(strategy):
         require_one_host(strategy)
 
 
+def test_auto_is_refused_for_fine_tuning_where_tf_config_names_several_hosts(monkeypatch):
+    config = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+    with pytest.raises(bit.UserError, match="strategy of one machine"):
+        require_one_host("auto")
+
+
 def test_without_a_tpu_one_sentence_says_so():
     with pytest.raises(bit.UserError, match=r"Expected a TPU, and a TensorFlow that is built for it.*Choose another"):
         make_strategy("tpu")
