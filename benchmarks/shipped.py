@@ -36,7 +36,7 @@ SETTINGS = {
     "min_area": 0.6,
     "flip": False,  # a mirrored glyph is another glyph
     "probe_data": "digits",
-    "eval_every": 2_000,
+    "eval_every": 12_000,
     "save_every": 500,
 }
 

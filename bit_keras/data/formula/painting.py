@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-ROTATION, SHEAR, SHIFT = 0.15, 0.1, 0.15  # at most, in radians, as a share, and of half the canvas
+ROTATION, SHEAR, SHIFT = 0.25, 0.25, 0.15  # at most, in radians, as a share, and of half the canvas
 SCALE = (0.75, 1.1)
 CONTRAST = 0.35  # least difference of brightness between colour and ground, of 1
 NOISE = 0.02  # standard deviation of what is added to each pixel, of 1
