@@ -15,10 +15,12 @@ from pathlib import Path
 import numpy as np
 
 import bit_keras as bit
+from bit_keras.files import write_text
 from bit_keras.training.metrics_log import read_metrics
 from bit_keras.weights.assigning import arrays_of
 from bit_keras.weights.catalogue import SHIPPED
 from bit_keras.weights.formats.npz import write_npz
+from bit_keras.weights.labels import labels_text
 
 NAME, LIMIT = "BiT-F-R14x0.5", 8_000_000  # bytes
 DATA = "formula:1000,glyph=1,side=16"
@@ -67,7 +69,8 @@ def main():
     parser.add_argument("--workdir", type=Path, default=Path("runs/shipped"))
     options = parser.parse_args()
     run = bit.pretrain(DATA, workdir=options.workdir, **SETTINGS)
-    path = SHIPPED / f"{NAME}.npz"
+    path = SHIPPED / NAME / "weights.npz"
+    write_text(path.with_name("labels.txt"), labels_text(run.class_names))
     write_npz(path, ((name, array.read().astype("float16")) for name, array in arrays_of(run.model).items()))
     size = path.stat().st_size
     if size > LIMIT:

@@ -101,9 +101,8 @@ class Cluster:
             if self.hosts == 1:
                 raise
             raise RunError(
-                f"A worker of the cluster ({', '.join(self.addresses)}) has gone, so this one ends too. Start all "
-                "of them "
-                f"again; the run goes on from the last snapshot. ({error.message.splitlines()[0][:200]})"
+                f"A worker of the cluster ({', '.join(self.addresses)}) has gone, so this one ends too. Start all of "
+                "them again; the run goes on from the last snapshot."
             ) from error
 
     @tf.function

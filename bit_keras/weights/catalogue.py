@@ -195,7 +195,7 @@ def _hub_names(upstream, size, *heads):
 def _shipped():
     """Ours: small, on formula-driven pictures; made by benchmarks/shipped.py, which says how."""
     upstream = "formula:1000,glyph=1,side=16"
-    file = "BiT-F-R14x0.5.npz"
+    file = "BiT-F-R14x0.5/weights.npz"
     yield Preset("BiT-F-R14x0.5", Variant.parse("R14x0.5"), 1000, upstream, file, train_size=32, is_shipped=True)
 
 

@@ -78,8 +78,8 @@ def test_workers_end_with_the_weights_of_one_process_and_the_chief_writes(tmp_pa
 
 @pytest.mark.parametrize("killed", [0, 1])
 def test_killed_worker_ends_the_others_within_a_minute_and_a_restart_goes_on(tmp_path, killed):
-    expected = alone(tmp_path / "one", "--strategy=one", steps=60)
-    long = command(tmp_path / "many", "--strategy=multi_worker", "--save_every=5", steps=60)
+    expected = alone(tmp_path / "one", "--strategy=one", steps=24)
+    long = command(tmp_path / "many", "--strategy=multi_worker", "--save_every=5", steps=24)
     processes = clusters.start(long, 2)
     snapshot_of(tmp_path / "many", processes, 5)
     processes[killed].send_signal(signal.SIGKILL)
