@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo lint test test-slow notebooks bench clean
+.PHONY: help demo lint test test-slow notebooks bench studies clean
 
 help:
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -42,6 +42,13 @@ bench: .venv/installed-tests ## measures and prints the performance tables
 	$(BIN)/python benchmarks/group_norm.py
 	$(BIN)/python benchmarks/loading.py
 	$(BIN)/python benchmarks/formula.py
+	$(BIN)/python benchmarks/upstream_cost.py
+
+studies: .venv/installed-tests ## trains and compares networks in small: hours; goes on where it was stopped
+	$(BIN)/python benchmarks/transfer.py
+	$(BIN)/python benchmarks/schedule.py
+	$(BIN)/python benchmarks/normalization.py
+	$(BIN)/python benchmarks/scale.py
 
 clean: ## removes the environment and what the demo wrote
 	rm -rf .venv runs build *.egg-info

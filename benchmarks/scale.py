@@ -49,7 +49,7 @@ def main():
                 found = cell(options.workdir, f"{variant}-{classes}-{steps}", data, variant=variant, steps=steps)
                 rows.append(
                     {"variant": variant, "classes": classes, "length": length, "steps": steps}
-                    | {key: found[key] for key in ("accuracy", "probe", "seconds")}
+                    | {key: found[key] for key in ("accuracy", "probe")}
                 )
                 print(
                     f"{variant:<8} {classes:>3} classes, {steps:>5} steps: upstream {100 * found['accuracy']:.1f} %, "

@@ -25,7 +25,7 @@ EARLY = (1 / 9, 2 / 9, 8 / 27)  # of the run: a third of where the recipe has it
 
 def changes_of(run, steps):
     """Returns the settings of a run; epochs are what the decays are counted in."""
-    changes = {key: value for key, value in run.items() if key != "early"}
+    changes = {key: value for key, value in run.items() if key != "early"} | {"warmup_steps": steps // 20}
     if run.get("early"):
         epochs = steps * 64 / (200 * 300)  # batch, classes and pictures of each
         changes["decay_epochs"] = tuple(share * epochs for share in EARLY)

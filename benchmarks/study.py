@@ -29,9 +29,12 @@ SETTINGS = {
 
 def cell(folder, name, data, **changes):
     """Returns {"accuracy" upstream, "probe": {shots: accuracy}, "losses"} of a run, made or remembered."""
-    kept = Path(folder) / f"{name}.json"
+    kept, settings = Path(folder) / f"{name}.json", {"data": data, **SETTINGS, **changes}
     if kept.is_file():
-        return json.loads(kept.read_text())
+        result = json.loads(kept.read_text())
+        if result["settings"] != settings:
+            raise SystemExit(f"{kept} is of other settings. Choose another --workdir, or remove it.")
+        return result
     run = bit.pretrain(data, workdir=Path(folder) / name, **SETTINGS | changes)
     probed = bit.probe(run.model, "digits", examples_per_class=SHOTS, image_size=SETTINGS["crop"], repeats=5)
     losses = [entry["loss"] for entry in read_metrics(run.workdir / "metrics.jsonl") if "learning_rate" in entry]
@@ -39,8 +42,7 @@ def cell(folder, name, data, **changes):
         "accuracy": run.metrics["validation_accuracy"],
         "probe": {str(count): statistics.median(accuracies) for count, accuracies in probed.items()},
         "losses": smoothed(losses),
-        "seconds": (kept.parent / name / "result.json").stat().st_mtime
-        - (kept.parent / name / "config.json").stat().st_mtime,
+        "settings": settings,
     }
     kept.write_text(json.dumps(result) + "\n")
     return result

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from bit_keras.data.examples import Examples, median_size
 from bit_keras.data.pictures import decode_picture
+from bit_keras.data.telling import told
 from bit_keras.errors import DataError
 
 HEADER_BYTES, FOOTER_BYTES = 12, 4  # TFRecord: length (8) and its checksum (4), the record, its checksum (4)
@@ -57,5 +58,6 @@ def record_examples(records, parse):
 def sampled_size(examples, seed):
     """Returns the median (height, width) of a sample of the pictures."""
     sample = np.random.default_rng(seed).permutation(len(examples))[:SIZE_SAMPLE]
-    sizes = [decode_picture(examples.read(tf.constant(index))[0]).shape[:2] for index in sample]
+    with told("Close other programs."):
+        sizes = [decode_picture(examples.read(tf.constant(index))[0]).shape[:2] for index in sample]
     return median_size(sizes)

@@ -7,6 +7,9 @@ import tensorflow as tf
 
 from bit_keras.errors import DataError, RunError
 
+# What the operations that read pictures and records are called in messages.
+DECODING = r"(?i)Decode(AndCrop)?(Image|Jpeg)|decode_(image|picture)|JpegShape|PictureError|Parse(Single)?Example"
+
 
 @contextlib.contextmanager
 def told(remedy):
@@ -39,5 +42,5 @@ def _picture_error(message):
     ):
         if match := re.search(pattern, message):
             return f"The picture {match[1]} has gone since it was checked."
-    is_decoding = re.search(r"DecodeImage|decode_image|PictureError|decode_picture", message)
-    return "A picture has changed since it was checked." if is_decoding else None
+    is_decoding = re.search(DECODING, message)
+    return "A picture is damaged, or has changed since it was checked." if is_decoding else None

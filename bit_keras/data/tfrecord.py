@@ -1,16 +1,19 @@
-"""TFRecord files of `tf.train.Example`, as most ImageNet scripts write them.
+"""TFRecord files of `tf.train.Example`, with the features that ImageNet scripts have.
 
 One folder with `train*`, `validation*` and `test*`, and `labels.txt` with the name of a class a line. Each example has
 `image/encoded` (bytes) and `image/class/label` (one int64, from 0), or `image/class/labels` (several) in all of them.
 """
 
+import numpy as np
 import tensorflow as tf
 
 from bit_keras.data.examples import SPLITS, Data
 from bit_keras.data.records import record_examples, records_of, sampled_size
+from bit_keras.data.telling import told
 from bit_keras.errors import DataError
 from bit_keras.weights.labels import read_labels
 
+LABEL_SAMPLE = 2048  # records whose labels are looked at
 IMAGE, LABEL, LABELS = "image/encoded", "image/class/label", "image/class/labels"
 
 
@@ -31,9 +34,12 @@ def open_tfrecord(folder, *, seed):
     records = {split: records_of(files) for split, files in found.items() if files}
     is_multi_label, parse = _parser(folder, next(filter(None, records.values()), []))
     splits = {split: record_examples(of_split, parse) for split, of_split in records.items() if of_split}
+    class_names = read_labels(folder / "labels.txt")
+    for examples in splits.values():
+        _check_labels(folder, examples, len(class_names), seed)
     return Data(
         name=f"tfrecord:{folder}",
-        class_names=read_labels(folder / "labels.txt"),
+        class_names=class_names,
         splits=splits,
         image_size=sampled_size(next(iter(splits.values())), seed),
         fingerprint=f"tfrecord-{[(split, *_summary(of_split)) for split, of_split in records.items()]}",
@@ -71,6 +77,20 @@ def _parser(folder, records):
         return example[IMAGE], example[LABELS].values if is_multi_label else example[LABEL]
 
     return is_multi_label, parse
+
+
+def _check_labels(folder, examples, num_classes, seed):
+    """Looks at some labels, as many writers count from 1."""
+    sample = np.random.default_rng(seed).permutation(len(examples))[:LABEL_SAMPLE]
+    with told("Close other programs."):
+        labels = [np.ravel(examples.read(tf.constant(index))[1]) for index in sample]
+    found = np.concatenate(labels) if labels else np.zeros(0)
+    if found.size and (found.min() < 0 or found.max() >= num_classes):
+        raise DataError(
+            f"Expected labels from 0 to {num_classes - 1} in {folder}, as labels.txt has {num_classes} lines. "
+            "Received: "
+            f"{found.min()} to {found.max()}. If they count from 1, put a line for 0 on top of labels.txt."
+        )
 
 
 def _summary(records):

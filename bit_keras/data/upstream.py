@@ -27,7 +27,7 @@ def upstream_batches(examples, recipe, *, num_classes, seed, start_step=0, share
         start_step: the first batch is that of this 0-based step.
         share: the rows to make, and in how many parts.
         service: address of a tf.data service, "grpc://HOST:PORT", whose workers read and decode. With one worker the
-            batches are the same, with several their order is not.
+            batches are the same; several make them of other examples.
     """
 
     def example(position):
@@ -49,12 +49,8 @@ def sharded_batches(examples, recipe, *, num_classes, seed, start_step=0, share=
     Raises:
         DataError: if the examples are not in files, or in fewer than there are hosts.
     """
+    check_files(examples, share.hosts)
     files = examples.files[share.host :: share.hosts]
-    if not files or not examples.parse:
-        raise DataError(
-            f"Expected at least {share.hosts} record files (TFDS or TFRecord) under shard_files, one for each host. "
-            f"Received: {len(examples.files)}. Run without shard_files."
-        )
     rows = share.rows(recipe.batch_size)
 
     def example(number, record):
@@ -63,10 +59,20 @@ def sharded_batches(examples, recipe, *, num_classes, seed, start_step=0, share=
         return _augmented(encoded, label, recipe, num_classes, folded(seed, PICTURE, place))
 
     chosen = tf.data.Dataset.from_tensor_slices(list(files)).shuffle(len(files), seed + start_step)
-    records = chosen.interleave(tf.data.TFRecordDataset, cycle_length=min(16, len(files)))
+    reading = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
+    records = chosen.interleave(tf.data.TFRecordDataset, cycle_length=min(16, len(files)), **reading)
     shuffled_records = records.shuffle(READ_AHEAD, seed + start_step).repeat()
     pictures = shuffled_records.enumerate().map(example, tf.data.AUTOTUNE, deterministic=True)
     return _served(share.batched(pictures, recipe.batch_size), service).prefetch(tf.data.AUTOTUNE)
+
+
+def check_files(examples, hosts):
+    """Raises a `DataError` unless each of the hosts can have a record file of its own."""
+    if not examples.parse or len(examples.files) < hosts:
+        raise DataError(
+            f"Expected at least {hosts} record files (TFDS or TFRecord) under shard_files, one for each host. "
+            f"Received: {len(examples.files)}. Run without shard_files."
+        )
 
 
 def _served(batches, service):

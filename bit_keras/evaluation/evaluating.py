@@ -22,7 +22,7 @@ class Evaluator:
     Args:
         call: from [-1, 1] pictures and `training` to logits.
         strategy: a `tf.distribute.Strategy`; each batch is divided among its replicas, on all of its hosts.
-        loss: from (targets, logits) to the loss of each example; None for the softmax cross-entropy.
+        loss: from (targets, logits) to the loss of each example.
     """
 
     def __init__(self, call, strategy, loss=tf.nn.softmax_cross_entropy_with_logits):

@@ -7,7 +7,9 @@ and sigmoid for BiT-L (their published heads are used so), and a head that start
 """
 
 import math
-from dataclasses import dataclass, fields, replace
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
 
 from bit_keras.errors import UserError
 
@@ -23,10 +25,10 @@ class UpstreamRecipe:
     """Pre-training settings as one value; `scaled` gives it for other data, another batch or another length.
 
     Args:
-        name: the recipe's name in `RECIPES`, against which `departures` compares.
+        name: the recipe's name.
         num_examples: training pictures.
         epochs: passes over them, above 0.
-        decay_epochs: passes after which the rate is a tenth of what it was, rising; none under a cosine.
+        decay_epochs: passes after which the rate is a tenth of what it was, rising up to `epochs`; none under a cosine.
         batch_size: pictures a step, over all replicas.
         warmup_steps: steps over which the rate rises linearly from 0; fewer than `steps`.
         rate_per_256: the learning rate after the warm-up for a batch of 256; it grows in proportion to the batch.
@@ -36,12 +38,13 @@ class UpstreamRecipe:
         decay: "coupled" or "decoupled".
         loss: "softmax" for one label a picture; "sigmoid" for any number of them.
         head_bias: what all biases of the head begin with.
-        clip_norm: largest global norm of the gradient, or None.
+        clip_norm: largest global norm of the gradient; 0 or None for any.
         crop: side in pixels of the square that the network sees in training.
         eval_resize: side in pixels that evaluation resizes the shorter side to; then the middle square of `crop` is
             cut.
         flip: whether training pictures are mirrored at random.
         min_area: least share of a picture that a crop covers, above 0 up to 1.
+        origin: the recipe that this one was scaled from, against which `departures` compares.
 
     Raises:
         UserError: for a value outside its range.
@@ -64,9 +67,10 @@ class UpstreamRecipe:
     eval_resize: int = 256  # big_vision, bit_i1k.py
     flip: bool = True  # paper, appendix
     min_area: float = 0.05  # the "inception crop"; big_vision, pp/ops_image.py
+    origin: "UpstreamRecipe | None" = field(default=None, repr=False, compare=False)
 
     def __post_init__(self):
-        object.__setattr__(self, "decay_epochs", tuple(self.decay_epochs))
+        _normalize(self)
         _check(self)
 
     @property
@@ -88,8 +92,9 @@ class UpstreamRecipe:
         """Returns the rate at the 0-based `step`, or None from the end on."""
         if step >= self.steps:
             return None
-        warm = min(1.0, step / self.warmup_steps) if self.warmup_steps else 1.0
-        return self.base_learning_rate * warm * self._share(step)
+        if step < self.warmup_steps:
+            return self.base_learning_rate * step / self.warmup_steps
+        return self.base_learning_rate * self._share(step)
 
     def scaled(self, *, num_examples=None, batch_size=None, epochs=None, steps=None, **settings):
         """Returns the recipe for other data, another batch or another length; None leaves a setting as it is.
@@ -101,7 +106,7 @@ class UpstreamRecipe:
             raise UserError(f"Expected `epochs` or `steps`, not both. Received: epochs={epochs}, steps={steps}.")
         given = {"num_examples": num_examples, "batch_size": batch_size, "epochs": epochs} | settings
         given = {key: value for key, value in given.items() if value is not None}
-        unknown = sorted(given.keys() - {field.name for field in fields(self)} | ({"name"} & given.keys()))
+        unknown = sorted(given.keys() - set(SETTINGS))
         if unknown:
             raise UserError(f"Expected settings of a recipe: {', '.join(SETTINGS)}. Received: {unknown}.")
         pictures, batch = given.get("num_examples", self.num_examples), given.get("batch_size", self.batch_size)
@@ -112,24 +117,52 @@ class UpstreamRecipe:
         given.setdefault("decay_epochs", tuple(epoch * length / self.epochs for epoch in self.decay_epochs))
         new_steps = max(1, round(length * pictures / batch))
         given.setdefault("warmup_steps", round(self.warmup_steps * new_steps / self.steps))
-        return replace(self, **given)
+        if self.decay == "decoupled":  # big_vision's is (1e-4 / 256) * batch, which the rate does not multiply
+            given.setdefault("weight_decay", self.weight_decay * batch / self.batch_size)
+        return replace(self, origin=self.origin or self, **given)
 
     def departures(self):
-        """Returns {setting: (this value, the named recipe's own)} for each that differs, and "steps" and rate."""
-        own = RECIPES.get(self.name, self)
+        """Returns {setting: (this value, the unscaled recipe's)} for each that differs, and "steps" and rate."""
+        own = self.origin or RECIPES.get(self.name, self)
         names = (*SETTINGS, "steps", "base_learning_rate")
         pairs = {name: (getattr(self, name), getattr(own, name)) for name in names}
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
     def _share(self, step):
-        """Returns the rate's share of its highest at `step`, but for the warm-up."""
+        """Returns the rate's share of its highest at `step`, after the warm-up."""
         if self.schedule == "cosine":
             progress = (step - self.warmup_steps) / (self.steps - self.warmup_steps)
             return 0.5 * (1 + math.cos(math.pi * min(1.0, max(0.0, progress))))
         return DECAY ** sum(boundary < step for boundary in self.boundaries)
 
 
-SETTINGS = tuple(field.name for field in fields(UpstreamRecipe) if field.name != "name")
+SETTINGS = tuple(f.name for f in fields(UpstreamRecipe) if f.name not in ("name", "origin"))
+# What values are turned into, so that NumPy's numbers are taken and anything else is told.
+KINDS: dict[str, tuple[Callable, tuple[str, ...]]] = {
+    "a whole number": (operator.index, ("batch_size", "warmup_steps", "crop", "eval_resize")),
+    "a number": (float, ("epochs", "rate_per_256", "weight_decay", "head_bias", "min_area")),
+    "numbers": (lambda values: tuple(map(float, values)), ("decay_epochs",)),
+    "a number or None": (lambda value: None if value is None else float(value), ("clip_norm",)),
+    "True or False": (lambda value: {True: True, False: False}[value], ("flip",)),
+}
+
+
+def _normalize(recipe):
+    for kind, (convert, names) in KINDS.items():
+        for name in names:
+            value = getattr(recipe, name)
+            try:
+                if isinstance(value, str):
+                    raise TypeError
+                object.__setattr__(recipe, name, convert(value))
+            except (TypeError, ValueError, KeyError) as error:
+                raise UserError(f"Expected `{name}` as {kind}. Received: {name}={value!r}.") from error
+
+
+def _are_right(recipe):
+    """Whether the decays are in order and within the run."""
+    epochs = [0.0, *recipe.decay_epochs, recipe.epochs]
+    return epochs == sorted(epochs) and not (recipe.schedule == "cosine" and recipe.decay_epochs)
 
 
 def _check_counts(**counts):
@@ -143,15 +176,14 @@ def _check(recipe):
     is_short = 0 <= recipe.warmup_steps < recipe.steps
     checks = {
         f"`warmup_steps` from 0 to under the {recipe.steps} steps": is_short,
-        "`decay_epochs` that rise, and none under a cosine": list(recipe.decay_epochs) == sorted(recipe.decay_epochs)
-        and not (recipe.schedule == "cosine" and recipe.decay_epochs),
+        "`decay_epochs` that rise from 0 up to `epochs`, and none under a cosine": _are_right(recipe),
         f"`loss` among {LOSSES}": recipe.loss in LOSSES,
         f"`schedule` among {SCHEDULES}": recipe.schedule in SCHEDULES,
         f"`decay` among {DECAYS}": recipe.decay in DECAYS,
         "`rate_per_256` above 0": 0 < recipe.rate_per_256 < math.inf,
         "`weight_decay` of at least 0": 0 <= recipe.weight_decay < math.inf,
         "`head_bias` that is finite": math.isfinite(recipe.head_bias),
-        "`clip_norm` above 0 or None": recipe.clip_norm is None or 0 < recipe.clip_norm < math.inf,
+        "`clip_norm` of at least 0 or None": recipe.clip_norm is None or 0 <= recipe.clip_norm < math.inf,
         "`crop` of at least 1, at most `eval_resize`": 1 <= recipe.crop <= recipe.eval_resize,
         "`min_area` above 0 up to 1": 0 < recipe.min_area <= 1,
     }

@@ -44,9 +44,8 @@ def members_of_environment():
         config = json.loads(text)
         cluster, task = config["cluster"], config["task"]
         unknown = sorted(cluster.keys() - {"chief", "worker"})
-        order = [(kind, index) for kind in ("chief", "worker") for index in range(len(cluster.get(kind, [])))]
-        addresses = tuple(address for kind in ("chief", "worker") for address in cluster.get(kind, []))
-        own = order.index((task["type"], int(task["index"])))
+        members = _members(cluster, task["type"], int(task["index"]))
+        addresses = members.addresses
         ports = [int(address.rpartition(":")[2]) for address in addresses]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
@@ -57,7 +56,13 @@ def members_of_environment():
         raise UserError(
             f"Expected TF_CONFIG with workers, and perhaps a chief, each at an address of its own. Received: {text}."
         )
-    return Members(addresses, own)
+    return members
+
+
+def _members(cluster, kind, index):
+    """Returns the `Members` of {"chief", "worker": addresses}, of which this is number `index` of its kind."""
+    order = [(kind, index) for kind in ("chief", "worker") for index in range(len(cluster.get(kind, [])))]
+    return Members(tuple(cluster[kind][index] for kind, index in order), order.index((kind, index)))
 
 
 class Cluster:
@@ -67,7 +72,8 @@ class Cluster:
         self.strategy = strategy
         resolver = strategy.cluster_resolver
         is_several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) and resolver is not None
-        members = members_of_environment() if is_several else Members(("",), 0)
+        spec = resolver.cluster_spec().as_dict() if is_several else {}
+        members = _members(spec, resolver.task_type, resolver.task_id) if spec else Members(("",), 0)
         self.host, self.hosts, self.addresses = members.index, len(members.addresses), members.addresses
 
     @property
@@ -81,12 +87,12 @@ class Cluster:
         return self.strategy.num_replicas_in_sync // self.hosts
 
     def gather(self, number):
-        """Returns every host's `number`, in order, to each of them."""
+        """Returns every host's `number`, to six places and in order, to each of them."""
         if self.hosts == 1:
             return np.array([float(number)])
         own = tf.one_hot(self.host, self.hosts, dtype=tf.float64) * number / self.local_replicas
         sums = self.strategy.experimental_local_results(self._sum(own))
-        return sums[0].numpy()
+        return np.round(sums[0].numpy(), 6)  # a third of 1 three times is less than 1
 
     def barrier(self):
         """Returns when every host has come here."""

@@ -51,6 +51,7 @@ def train(step_function, iterator, *, rule, start, pauses, log, save, cluster):
                 losses = pace.timed(step_function.run, iterator, np.int32(count)).numpy()
             pace.steps = int(cluster.gather(pace.steps).min())
             _check_finite(losses, step)
+            _check_scale(step_function, step + count)
             log.add(_entries(losses, step, rule))
             step += count
             bar.update(count)
@@ -60,7 +61,18 @@ def train(step_function, iterator, *, rule, start, pauses, log, save, cluster):
                     function(step)
             if cluster.gather(bool(interrupted)).any():  # after the pauses: none of this step's comes again
                 save()
+                cluster.barrier()  # the others stay until the first has written
                 raise _ending(interrupted, step)
+
+
+def _check_scale(step_function, step):
+    scale = getattr(step_function, "loss_scale", None)
+    if scale and scale.is_exhausted:
+        raise RunError(
+            f"The gradients overflow float16 at any loss scale (step {step}), so nothing is learned. Lower the "
+            "rate, or "
+            "train in mixed_bfloat16 or float32."
+        )
 
 
 def _ending(signals, step):

@@ -1,14 +1,14 @@
 """The dynamic loss scale of `mixed_float16`, decided after the gradients of all replicas are added up.
 
 `keras.optimizers.LossScaleOptimizer` decides by the first replica's gradients before they are; an overflow on another
-replica then reaches the weights. Its constants, which are those of NVIDIA's "Mixed Precision Training" guide:
+replica then reaches the weights. The first two constants are its own.
 """
 
 import tensorflow as tf
 
 INITIAL = 2.0**15
 GROWTH_STEPS = 2000  # steps without an overflow after which the scale doubles
-LARGEST = 2.0**24  # as PyTorch's GradScaler in effect has it: beyond, nothing is gained and float32 sums overflow
+LEAST, LARGEST = 1.0, 2.0**24  # chosen: below, overflow comes from the loss itself; above, nothing is gained
 
 
 class LossScale:
@@ -23,6 +23,11 @@ class LossScale:
         self.good_steps = tf.Variable(0.0, **shared)
 
     @property
+    def is_exhausted(self):
+        """Whether gradients overflow whatever the scale."""
+        return float(self.scale.numpy()) <= LEAST
+
+    @property
     def variables(self):
         """{name: variable}, for a snapshot."""
         return {"loss_scale/scale": self.scale, "loss_scale/good_steps": self.good_steps}
@@ -35,6 +40,6 @@ class LossScale:
         good = tf.where(is_finite, self.good_steps + 1, 0.0)
         grows = good >= GROWTH_STEPS
         change = tf.where(is_finite, tf.where(grows, 2.0, 1.0), 0.5)
-        self.scale.assign(tf.clip_by_value(self.scale * change, 1.0, LARGEST))
+        self.scale.assign(tf.clip_by_value(self.scale * change, LEAST, LARGEST))
         self.good_steps.assign(tf.where(grows, 0.0, good))
         return gradients

@@ -72,6 +72,9 @@ def _execute(session):
     if is_chief:
         folder.begin(session.config, session.data)
     log = MetricsLog(folder.metrics, session.start) if is_chief else NoLog()
+    if session.note:
+        print(session.note)
+        log.add([{"step": session.start, "note": session.note}])
     evaluator = Evaluator(session.step.model, session.step.strategy, session.step.loss)
     _train(session, evaluator, log)
     metrics = _finish(session, evaluator, log)

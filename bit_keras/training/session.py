@@ -53,6 +53,7 @@ class Session:
         batches: makes the iterator of distributed batches, the first of which is that of step `start`.
         evaluation: options of `evaluation_batches`, but for the batch size.
         probe: measures the features, {examples per class: accuracies}; None for no probe.
+        note: what is to be printed and logged as the run goes on, or None.
     """
 
     settings: Settings
@@ -67,6 +68,7 @@ class Session:
     batches: Callable[[], Iterator]
     evaluation: dict = field(default_factory=dict)
     probe: Callable[[], dict] | None = None
+    note: str | None = None
 
 
 def stored_run(settings):

@@ -17,13 +17,19 @@ from bit_keras.weights.names import canonical_name
 
 
 class ReducedMomentum(Momentum):
-    """`Momentum` for gradients that are already the same on all replicas, where NaN means: leave all as it is.
+    """`Momentum` for gradients that are already the same on all replicas.
 
-    Not by a condition around the step, which tf.distribute does not allow to hold an update.
+    Where it `skips`, NaN means: leave all as it is. Not by a condition around the step, which tf.distribute does not
+    allow to hold an update.
     """
 
+    skips = False
+
     def update_step(self, gradient, variable, learning_rate):
-        """Takes the step where the gradient is a number."""
+        """Takes the step, or where it skips, that of the gradients that are numbers."""
+        if not self.skips:
+            super().update_step(gradient, variable, learning_rate)
+            return
         velocity, accumulated, change = self._next(gradient, variable, learning_rate)
         is_given = ops.logical_not(ops.isnan(gradient))
         self.assign(velocity, ops.where(is_given, accumulated, velocity))
@@ -81,6 +87,7 @@ class TrainStep:
         with strategy.scope():
             optimizer.build(model.trainable_variables)
             self.loss_scale = LossScale() if any(layer.compute_dtype == "float16" for layer in model.layers) else None
+        optimizer.skips = self.loss_scale is not None
 
     @property
     def state(self):

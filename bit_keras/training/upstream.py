@@ -1,8 +1,10 @@
 """Prepares a pre-training run: brings cluster, data, recipe, model, optimizer and run folder together."""
 
 import dataclasses
+import json
 import socket
 import statistics
+import zlib
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,7 +14,7 @@ from bit_keras.data.examples import Data
 from bit_keras.data.inception import preprocess_central
 from bit_keras.data.opening import open_data
 from bit_keras.data.share import Share
-from bit_keras.data.upstream import sharded_batches, upstream_batches
+from bit_keras.data.upstream import check_files, sharded_batches, upstream_batches
 from bit_keras.errors import DataError, UserError
 from bit_keras.evaluation.probing import probe
 from bit_keras.exporting.saved_model import versions
@@ -71,18 +73,23 @@ def prepare(settings):
         UserError: for whatever the user can mend; see `pretrain`.
     """
     check_settings(settings)
-    named = upstream_recipe(settings.recipe)
+    named = upstream_recipe(settings.recipe).scaled()
+    if "num_examples" in settings.overrides:
+        raise UserError("Expected no `num_examples`: the data tells it. Remove it.")
     variant = Variant.parse(settings.variant)
     strategy = make_strategy(settings.strategy, join_seconds=settings.join_seconds)
     cluster = Cluster(strategy)
     replicas = strategy.num_replicas_in_sync
-    check_batch(settings.overrides.get("batch_size") or named.batch_size, replicas, settings.micro_batches or 1)
+    batch_size = named.scaled(batch_size=settings.overrides.get("batch_size")).batch_size
+    check_batch(batch_size, replicas, settings.micro_batches or 1)
     with cluster.told():
         folder, stored = stored_run(settings)
         data = _data(settings)
         recipe = named.scaled(num_examples=len(data.splits["train"]), **settings.overrides)
         _check_labels(data, recipe)
-        free = free_bytes(cluster.local_replicas)  # before the model takes its part
+        _check_sources(settings, data, cluster)
+        # Before the model takes its part; the least of all hosts, so that they divide their batches alike.
+        free = int(cluster.gather(free_bytes(cluster.local_replicas)).min())
         architecture = Architecture(
             variant, len(data.class_names), settings.normalization, settings.weight_standardization
         )
@@ -90,6 +97,7 @@ def prepare(settings):
         micro_batches = micro_batches_of(settings, stored, picture, recipe.batch_size // replicas, free)
         step = _step(settings, architecture, recipe, strategy, micro_batches)
         config = _config(settings, data, recipe, architecture, step)
+        _agree(cluster, config, settings)
         folder.check(config)
         start = _start(cluster, folder, stored, step, recipe.steps)
         text = f"BiT-{variant} from random weights, {settings.precision}"
@@ -109,11 +117,12 @@ def prepare(settings):
                 "num_classes": len(data.class_names),
             },
             probe=_probe(settings, step.model, recipe),
+            note=_note(settings, stored, cluster),
         )
 
 
 def _data(settings) -> Data:
-    """Returns the data with all of its training pictures: none is held back, as the looks decide nothing."""
+    """Returns the data; of a TFDS set all of its training split, as the looks at the others decide nothing."""
     data = open_data(settings.data, seed=settings.seed, strict=settings.strict, whole_train=True)
     if "train" not in data.splits:
         raise DataError(f"{data.name} has no pictures for training. Add some, or choose other data.")
@@ -126,6 +135,14 @@ def _data(settings) -> Data:
     if settings.data_service:
         _check_service(settings.data_service)
     return data
+
+
+def _check_sources(settings, data, cluster):
+    """What would be noticed after hours, or in the middle of a look."""
+    if settings.probe_data is not None:
+        open_data(settings.probe_data, seed=settings.seed).require_one_label()
+    if settings.shard_files:
+        check_files(data.splits["train"], cluster.hosts)
 
 
 def _check_service(address):
@@ -186,12 +203,33 @@ def _start(cluster, folder, stored, step, steps):
             f"Expected {folder.path} to be one folder that all workers share. Received: snapshots of the steps "
             f"{[int(number) for number in starts]}. Put it on a shared disk."
         )
-    if stored and cluster.is_chief and stored.get("num_replicas") != step.strategy.num_replicas_in_sync:
-        print(
-            f"The run had {stored.get('num_replicas')} replicas and goes on with "
-            f"{step.strategy.num_replicas_in_sync}; its batches stay the same."
-        )
     return start
+
+
+def _agree(cluster, config, settings):
+    """Raises a `UserError` unless all hosts were asked for the same: otherwise they would wait for one another."""
+    asked = json.dumps([config, settings.save_every, settings.eval_every, bool(settings.probe_data)], sort_keys=True)
+    digests = cluster.gather(zlib.crc32(asked.encode()))
+    if len(set(digests)) > 1:
+        odd = [index for index, digest in enumerate(digests) if digest != digests[0]]
+        raise UserError(
+            f"Expected the same command, data and versions on all hosts. Received others on {odd} (0 is the "
+            "first). Start "
+            "all of them alike."
+        )
+
+
+def _note(settings, stored, cluster):
+    """Returns what is to be logged of a run that goes on elsewhere, or None."""
+    now = {"num_replicas": cluster.strategy.num_replicas_in_sync, "num_hosts": cluster.hosts}
+    before = {name: (stored or now).get(name, now[name]) for name in now}
+    if before == now:
+        return None
+    effect = "the order of its pictures changes" if settings.shard_files else "its batches stay the same"
+    return (
+        f"The run had {before['num_replicas']} replicas on {before['num_hosts']} host(s) and goes on with "
+        f"{now['num_replicas']} on {now['num_hosts']}; {effect}."
+    )
 
 
 def _batches(settings, data, recipe, start, strategy):
@@ -225,12 +263,13 @@ def _config(settings, data, recipe, architecture, step):
         "model": f"random weights ({architecture.variant})",
         "weights": None,
         "architecture": dataclasses.asdict(architecture),
-        "rule": dataclasses.asdict(recipe),
+        "rule": {name: value for name, value in dataclasses.asdict(recipe).items() if name != "origin"},
         "departures": {name: list(pair) for name, pair in recipe.departures().items()},
         "seed": settings.seed,
         "precision": settings.precision,
         "shard_files": settings.shard_files,
         "micro_batches": step.micro_batches,
         "num_replicas": step.strategy.num_replicas_in_sync,
+        "num_hosts": Cluster(step.strategy).hosts,
         "versions": versions(),
     }

@@ -11,7 +11,7 @@ import pytest
 from bit_keras.cli.main import COMMANDS, main
 from tests.data.making import write_photos
 
-FAST = ("--model=R14x0.5", "--steps=4", "--batch_size=8", "--resize=32", "--crop=32")
+FAST = ("--model=BiT-F-R14x0.5", "--steps=4", "--batch_size=8", "--resize=32", "--crop=32")
 
 
 @dataclass(frozen=True)

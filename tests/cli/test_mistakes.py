@@ -27,7 +27,7 @@ from tests.cli.conftest import FAST, command
         (["finetune", "nowhere", "--workdir=w", *FAST], "no data 'nowhere'"),
         (["finetune", "photos", "--workdir=w", "--model=R15x1"], "Expected a variant.*'R15x1'"),
         (["finetune", "photos", "--workdir=w", "--model=lost.npz"], r"no file or folder lost\.npz"),
-        (["finetune", "photos", "--workdir=w", "--model=R14x0.5", "--strategy=all"], "`strategy`.*'all'"),
+        (["finetune", "photos", "--workdir=w", "--model=BiT-F-R14x0.5", "--strategy=all"], "`strategy`.*'all'"),
         (["evaluate", "model"], "Expected MODEL and DATA"),
         (["evaluate", "model", "photos", "--split=holdout"], "--split=holdout.*train.validation.test.all"),
         (["evaluate", "lost", "photos"], "no file or folder lost"),
@@ -62,9 +62,9 @@ def test_a_process_ends_with_the_exit_code_and_without_a_traceback():
 
 
 def test_flags_of_an_earlier_call_in_the_same_process_are_forgotten(tmp_path, capsys):
-    assert main(["finetune", "nowhere", f"--workdir={tmp_path / 'run'}", "--model=R14x0.5"]) == 1
+    assert main(["finetune", "nowhere", f"--workdir={tmp_path / 'run'}", "--model=BiT-F-R14x0.5"]) == 1
     assert "no data 'nowhere'" in capsys.readouterr().err
-    assert main(["finetune", "nowhere", "--model=R14x0.5"]) == 1
+    assert main(["finetune", "nowhere", "--model=BiT-F-R14x0.5"]) == 1
     assert "--workdir" in capsys.readouterr().err
 
 

@@ -70,6 +70,18 @@ def test_a_folder_without_such_files_or_without_names_is_refused(folder):
             open_data(f"tfrecord:{path}")
 
 
+def test_labels_that_count_from_1_are_noticed(folder):
+    write(folder / "train-00001-of-00002", pictures([3]))
+    with pytest.raises(bit.DataError, match=r"labels from 0 to 2 .*Received: 0 to 3\. If they count from 1"):
+        open_data(f"tfrecord:{folder}")
+
+
+def test_a_damaged_picture_is_one_sentence(folder):
+    write(folder / "train-00000-of-00002", [{"image/encoded": b"\xff\xd8\xff no picture", "image/class/label": [1]}])
+    with pytest.raises(bit.DataError, match="A picture is damaged"):
+        open_data(f"tfrecord:{folder}")
+
+
 def test_other_features_are_named(folder):
     write(folder / "train-00000-of-00002", [{"picture": b"x", "label": [1]}])
     with pytest.raises(bit.DataError, match=r"Expected image/encoded and image/class/label.*\['label', 'picture'\]"):

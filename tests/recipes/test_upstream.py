@@ -77,6 +77,22 @@ def test_departures_name_all_that_scaling_changed_and_nothing_else():
     assert upstream_recipe("BiT-M").departures() == {}
 
 
+def test_decoupled_decay_follows_the_batch_as_in_big_vision():
+    # bit_i21k.py: (3e-5 / 256) * batch; the coupled decay of the paper is multiplied by the rate, which follows anyway.
+    assert upstream_recipe("bit_i21k").scaled(batch_size=64).weight_decay == pytest.approx(3e-5 / 256 * 64 * 1.0)
+    assert upstream_recipe("BiT-M").scaled(batch_size=64).weight_decay == 1e-4
+
+
+def test_departures_of_a_recipe_of_ones_own_are_those_of_its_scaling():
+    mine = replace(upstream_recipe("BiT-S"), name="mine", weight_decay=3e-4)
+    assert set(mine.scaled(epochs=9).departures()) == {"epochs", "decay_epochs", "warmup_steps", "steps"}
+
+
+def test_during_the_warm_up_nothing_decays():
+    recipe = replace(upstream_recipe("BiT-S"), decay_epochs=(1,), warmup_steps=1000)
+    assert recipe.learning_rate(500) == pytest.approx(0.24) and recipe.learning_rate(1000) == pytest.approx(0.048)
+
+
 def test_recipes_are_frozen():
     with pytest.raises(FrozenInstanceError):
         upstream_recipe("BiT-S").epochs = 1
@@ -104,7 +120,7 @@ WRONG = {
     "weight_decay": -1e-4,
     "decay": "none",
     "head_bias": math.inf,
-    "clip_norm": 0,
+    "clip_norm": -1,
     "crop": 257,
     "min_area": 0,
 }
@@ -117,7 +133,7 @@ def test_value_outside_its_range_is_refused_by_name(name, value):
 
 
 def test_every_number_has_a_test_of_its_range():
-    assert {f.name for f in fields(bit.UpstreamRecipe)} - set(WRONG) == {"name", "eval_resize", "flip"}
+    assert {f.name for f in fields(bit.UpstreamRecipe)} - set(WRONG) == {"name", "eval_resize", "flip", "origin"}
 
 
 def test_both_lengths_or_unknown_settings_are_refused():

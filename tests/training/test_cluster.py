@@ -115,10 +115,11 @@ def test_another_cluster_size_may_go_on_and_is_told(tmp_path):
         process.kill()
         process.communicate()
     single = clusters.start_one([*long[:-1], "--steps=2000", "--strategy=one"], ["localhost:1"], 0)
-    time.sleep(40)
+    newest = max(int(path.stem) for path in (tmp_path / "run" / "checkpoints").glob("[0-9]*.npz"))
+    snapshot_of(tmp_path / "run", [single], newest + 5)
     single.send_signal(signal.SIGTERM)
     ((code, output),) = clusters.finish([single])
-    assert code == 0 and "The run had 2 replicas and goes on with 1" in output, output
+    assert code == 0 and "The run had 2 replicas on 2 host(s) and goes on with 1 on 1" in output, output
 
 
 def test_worker_that_never_joins_is_named_with_its_address(tmp_path):

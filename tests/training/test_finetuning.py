@@ -34,7 +34,7 @@ def printed_run(photos, tmp_path_factory):
     text = io.StringIO()
     with contextlib.redirect_stdout(text):
         run = bit.finetune(
-            photos, model="R14x0.5", workdir=tmp_path_factory.mktemp("runs") / "run", flip=False, **SMALL
+            photos, model="BiT-F-R14x0.5", workdir=tmp_path_factory.mktemp("runs") / "run", flip=False, **SMALL
         )
     return run, text.getvalue()
 
@@ -46,7 +46,7 @@ def run(printed_run):
 
 def again(run, photos, **changes):
     """Gives the run's own command once more, with changes."""
-    return bit.finetune(photos, **{"model": "R14x0.5", "workdir": run.workdir, "flip": False, **SMALL, **changes})
+    return bit.finetune(photos, **{"model": "BiT-F-R14x0.5", "workdir": run.workdir, "flip": False, **SMALL, **changes})
 
 
 def weights(path):
@@ -163,7 +163,7 @@ def test_damaged_or_foreign_configuration_is_told(run, photos, tmp_path, text):
 
 
 def test_run_that_stopped_at_its_export_is_not_tested_twice(photos, tmp_path, monkeypatch):
-    arguments = {"model": "R14x0.5", "workdir": tmp_path / "run", **SMALL, "steps": 1}
+    arguments = {"model": "BiT-F-R14x0.5", "workdir": tmp_path / "run", **SMALL, "steps": 1}
 
     def fail(*_, **__):
         raise bit.SaveError("full")
@@ -178,7 +178,7 @@ def test_run_that_stopped_at_its_export_is_not_tested_twice(photos, tmp_path, mo
 
 def test_picture_that_vanishes_during_the_run_is_named(tmp_path):
     photos = write_photos(tmp_path / "photos")
-    session = prepare(Settings(photos, "R14x0.5", tmp_path / "run", overrides=SMALL))
+    session = prepare(Settings(photos, "BiT-F-R14x0.5", tmp_path / "run", overrides=SMALL))
     for path in photos.rglob("*.png"):
         path.unlink()
     with pytest.raises(
@@ -191,7 +191,7 @@ def test_picture_that_vanishes_during_the_run_is_named(tmp_path):
     ("form", "end", "message"),
     [
         ("webp", lambda path: path.unlink(), r"The picture .*/test/red/0.webp has gone"),
-        ("png", lambda path: path.write_bytes(b"other"), "A picture has changed since it was checked"),
+        ("png", lambda path: path.write_bytes(b"other"), "A picture is damaged, or has changed since it was checked"),
     ],
 )
 def test_picture_that_is_lost_before_an_evaluation_is_told(tmp_path, small_model, form, end, message):
@@ -210,7 +210,7 @@ def test_class_name_of_two_lines_is_refused_before_the_first_step(tmp_path):
     photos = write_photos(tmp_path / "photos")
     (photos / "red").rename(photos / "re\nd")
     with pytest.raises(bit.UserError, match="Expected class names of one line"):
-        bit.finetune(photos, model="R14x0.5", workdir=tmp_path / "run", **SMALL)
+        bit.finetune(photos, model="BiT-F-R14x0.5", workdir=tmp_path / "run", **SMALL)
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
@@ -218,7 +218,7 @@ def test_run_killed_while_it_began_can_be_begun_again(photos, tmp_path, monkeypa
     def killed(*_):
         raise KeyboardInterrupt
 
-    arguments = {"model": "R14x0.5", "workdir": tmp_path / "run", **SMALL, "steps": 1}
+    arguments = {"model": "BiT-F-R14x0.5", "workdir": tmp_path / "run", **SMALL, "steps": 1}
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(run_folder, "write_text", killed)
         bit.finetune(photos, **arguments)
@@ -231,13 +231,13 @@ def test_run_goes_on_where_its_pictures_are_now(run, photos, tmp_path, capsys):
 
 
 def test_plan_of_an_ended_run_has_nothing_left_to_do(run, photos):
-    session = prepare(Settings(photos, "R14x0.5", run.workdir, overrides={**SMALL, "flip": False}))
+    session = prepare(Settings(photos, "BiT-F-R14x0.5", run.workdir, overrides={**SMALL, "flip": False}))
     assert session.start == 4 and "4, 4 done" in str(session.plan) and session.plan.hours == 0
 
 
 def test_plan_tells_the_size_of_the_pictures_whatever_the_rule_was_made_for(photos, tmp_path):
     rule = bit.HyperRule(10, (500, 400), boundaries=())
-    plan = str(prepare(Settings(photos, "R14x0.5", tmp_path / "run", rule=rule, overrides=SMALL)).plan)
+    plan = str(prepare(Settings(photos, "BiT-F-R14x0.5", tmp_path / "run", rule=rule, overrides=SMALL)).plan)
     assert "median 24 x 20 px" in plan and "no decay" in plan
 
 
@@ -247,8 +247,12 @@ def test_second_process_in_a_run_folder_is_refused(run, photos):
 
 
 def test_micro_batches_of_before_are_dropped_where_they_do_not_divide(photos, tmp_path):
-    first = bit.finetune(photos, model="R14x0.5", workdir=tmp_path / "run", micro_batches=8, **SMALL | {"steps": 1})
-    session = prepare(Settings(photos, "R14x0.5", first.workdir, strategy="mirrored:2", overrides=SMALL | {"steps": 1}))
+    first = bit.finetune(
+        photos, model="BiT-F-R14x0.5", workdir=tmp_path / "run", micro_batches=8, **SMALL | {"steps": 1}
+    )
+    session = prepare(
+        Settings(photos, "BiT-F-R14x0.5", first.workdir, strategy="mirrored:2", overrides=SMALL | {"steps": 1})
+    )
     assert session.step.micro_batches == 1
 
 
@@ -256,7 +260,7 @@ def test_weights_that_the_last_step_lost_are_no_result(photos, tmp_path):
     with pytest.raises(bit.RunError, match=r"loss of the validation pictures is nan, so the weights are lost\. Lower"):
         bit.finetune(
             photos,
-            model="R14x0.5",
+            model="BiT-F-R14x0.5",
             workdir=tmp_path / "run",
             rule=bit.HyperRule(16, (24, 20), warmup_steps=0, steps=1, boundaries=(), base_learning_rate=3e38),
             batch_size=8,
@@ -347,7 +351,7 @@ def test_two_replicas_make_the_run_of_one_device(photos, tmp_path, run):
 def test_broken_picture_is_left_out_and_named_in_the_run_folder(tmp_path, capsys):
     photos = write_photos(tmp_path / "photos")
     (photos / "red" / "1.png").write_bytes(b"not a picture")
-    run = bit.finetune(photos, model="R14x0.5", workdir=tmp_path / "run", **SMALL | {"steps": 1})
+    run = bit.finetune(photos, model="BiT-F-R14x0.5", workdir=tmp_path / "run", **SMALL | {"steps": 1})
     assert "1 broken, left out" in capsys.readouterr().out
     assert list(json.loads((run.workdir / "problems.json").read_text())) == [str(photos / "red" / "1.png")]
 
@@ -356,12 +360,12 @@ def test_broken_picture_stops_a_strict_run_before_anything_is_written(tmp_path):
     photos = write_photos(tmp_path / "photos")
     (photos / "red" / "1.png").write_bytes(b"not a picture")
     with pytest.raises(bit.BrokenPicturesError, match=r"1 picture cannot be read: .*1\.png"):
-        bit.finetune(photos, model="R14x0.5", workdir=tmp_path / "run", strict=True, **SMALL)
+        bit.finetune(photos, model="BiT-F-R14x0.5", workdir=tmp_path / "run", strict=True, **SMALL)
     assert not (tmp_path / "run").exists()
 
 
 def test_loss_that_is_not_finite_stops_the_run_and_names_the_step(photos, tmp_path):
-    arguments = {"model": "R14x0.5", "workdir": tmp_path / "run", "base_learning_rate": 3e38, "eval_every": 4}
+    arguments = {"model": "BiT-F-R14x0.5", "workdir": tmp_path / "run", "base_learning_rate": 3e38, "eval_every": 4}
     with pytest.raises(bit.RunError, match=r"The loss is (nan|inf) at step \d"):
         bit.finetune(photos, **arguments, **SMALL)
 
@@ -385,6 +389,6 @@ def test_loss_that_is_not_finite_stops_the_run_and_names_the_step(photos, tmp_pa
     ],
 )
 def test_bad_setting_is_told(photos, tmp_path, setting, message):
-    arguments = {"model": "R14x0.5", "workdir": tmp_path / "run", **SMALL, **setting}
+    arguments = {"model": "BiT-F-R14x0.5", "workdir": tmp_path / "run", **SMALL, **setting}
     with pytest.raises(bit.UserError, match=message):
         bit.finetune(photos, **arguments)

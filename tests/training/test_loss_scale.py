@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 import bit_keras as bit
+from bit_keras.training.loop import _check_scale
 from bit_keras.training.step import ReducedMomentum, TrainStep
 from bit_keras.training.strategies import make_strategy
 
@@ -78,6 +79,21 @@ def test_half_precision_follows_full_precision():
         step = TrainStep(model, ReducedMomentum(0.01), tf.distribute.get_strategy(), batch_size=4)
         ends[dtype] = [one_step(step, pictures()) for _ in range(4)]
     np.testing.assert_allclose(ends["mixed_float16"], ends["float32"], atol=5e-3)
+
+
+def test_overflow_at_any_scale_stops_the_run():
+    step = float16_step(tf.distribute.get_strategy())
+    _check_scale(step, 7)
+    step.loss_scale.scale.assign(1.0)
+    with pytest.raises(bit.RunError, match=r"overflow float16 at any loss scale \(step 7\)"):
+        _check_scale(step, 7)
+
+
+def test_without_a_scale_a_gradient_that_is_not_a_number_is_not_hidden():
+    model = bit.build("R14x0.5", num_classes=2, seed=0)
+    step = TrainStep(model, ReducedMomentum(0.1), tf.distribute.get_strategy(), batch_size=4)
+    one_step(step, np.full((4, 32, 32, 3), np.nan))
+    assert not all(np.isfinite(array).all() for array in numbers(step))
 
 
 def test_other_policies_have_no_scale(small_model):

@@ -138,7 +138,7 @@ def test_another_number_of_replicas_may_go_on_and_is_told(tmp_path, monkeypatch,
         patch.setattr(checkpoints, "save", save_and_stop)
         pretrained(tmp_path / "run", save_every=2)
     pretrained(tmp_path / "run", strategy="mirrored:2")
-    assert "The run had 1 replicas and goes on with 2" in capsys.readouterr().out
+    assert "The run had 1 replicas on 1 host(s) and goes on with 2 on 1" in capsys.readouterr().out
 
 
 MISTAKES = {
@@ -149,6 +149,12 @@ MISTAKES = {
     "parts": ({"micro_batches": 3}, r"1 replicas times 3 micro-batches.*batch_size=8"),
     "variant": ({"variant": "R51x1"}, "Expected a variant"),
     "precision": ({"precision": "float64"}, "`precision` among"),
+    "number of examples": ({"num_examples": 5}, "the data tells it"),
+    "text for a number": ({"batch_size": "8"}, "`batch_size`"),
+    "half a picture": ({"crop": 32.5}, "`crop` as a whole number"),
+    "decays": ({"decay_epochs": 30}, "`decay_epochs` as numbers"),
+    "probe": ({"probe_data": "nowhere"}, "There is no data 'nowhere'"),
+    "files": ({"shard_files": True}, "at least 1 record files"),
     "setting": ({"colour": 3}, "settings of a recipe"),
     "absent service": ({"data_service": "grpc://localhost:1"}, r"a tf\.data service that runs.*grpc://localhost:1"),
     "service": ({"data_service": "grpc://localhost:1", "data": "TFRECORD"}, "cannot read .* by index"),

@@ -15,8 +15,9 @@ from bit_keras.training import checkpoints
 from bit_keras.training.metrics_log import MetricsLog, read_metrics
 
 COMMAND = [
-    *(sys.executable, "-m", "bit_keras", "finetune", "digits", "--model=R14x0.5", "--steps=40", "--batch_size=16"),
-    *("--resize=36", "--crop=32", "--mixup_alpha=0.1", "--save_every=3", "--micro_batches=2", "--eval_every=20"),
+    *(sys.executable, "-m", "bit_keras", "finetune", "digits", "--model=BiT-F-R14x0.5", "--steps=40"),
+    *("--batch_size=16", "--resize=36", "--crop=32", "--mixup_alpha=0.1", "--save_every=3", "--micro_batches=2"),
+    "--eval_every=20",
 ]
 
 
@@ -43,7 +44,7 @@ def wait_for_snapshots(workdir, process, step):
 
 
 def test_interrupted_run_goes_on_to_the_same_bits(photos, tmp_path, monkeypatch):
-    settings = {"model": "R14x0.5", "steps": 6, "batch_size": 8, "resize": 36, "crop": 32, "save_every": 2}
+    settings = {"model": "BiT-F-R14x0.5", "steps": 6, "batch_size": 8, "resize": 36, "crop": 32, "save_every": 2}
     whole = bit.finetune(photos, workdir=tmp_path / "whole", **settings)
     save = checkpoints.save
 
@@ -72,7 +73,7 @@ def test_unfinished_run_cannot_be_loaded_and_says_why(photos, tmp_path, monkeypa
 
     monkeypatch.setattr(checkpoints, "save", stop)
     with pytest.raises(KeyboardInterrupt):
-        bit.finetune(photos, model="R14x0.5", workdir=tmp_path / "run", steps=2, batch_size=8, resize=36, crop=32)
+        bit.finetune(photos, model="BiT-F-R14x0.5", workdir=tmp_path / "run", steps=2, batch_size=8, resize=36, crop=32)
     with pytest.raises(bit.WeightsError, match="has not ended"):
         bit.load(tmp_path / "run")
 

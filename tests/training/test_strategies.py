@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import bit_keras as bit
 from bit_keras.training.cluster import Members, members_of_environment
-from bit_keras.training.strategies import make_strategy, require_one_host
+from bit_keras.training.strategies import connect_tpu, make_strategy, require_one_host
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,28 @@ def test_auto_is_refused_for_fine_tuning_where_tf_config_names_several_hosts(mon
 def test_without_a_tpu_one_sentence_says_so():
     with pytest.raises(bit.UserError, match=r"Expected a TPU, and a TensorFlow that is built for it.*Choose another"):
         make_strategy("tpu")
+
+
+class Resolver:
+    """A TPUClusterResolver as far as its public face goes."""
+
+    def __init__(self, tpu):
+        self.tpu = tpu
+
+
+@pytest.mark.parametrize("name", ["local", "node-7"])
+def test_a_tpu_is_connected_to_and_initialized(monkeypatch, name):
+    calls = []
+    monkeypatch.setenv("TPU_NAME", name)
+    monkeypatch.setattr(tf.distribute.cluster_resolver, "TPUClusterResolver", Resolver)
+    monkeypatch.setattr(
+        tf.config, "experimental_connect_to_cluster", lambda found: calls.append(("connect", found.tpu))
+    )
+    monkeypatch.setattr(tf.tpu.experimental, "initialize_tpu_system", lambda found: calls.append(("start", found.tpu)))
+    monkeypatch.setattr(tf.distribute, "TPUStrategy", lambda found: found)
+    assert connect_tpu().tpu == name
+    # A TPU of this machine is there already; another has to be connected to first.
+    assert calls == ([("start", "local")] if name == "local" else [("connect", name), ("start", name)])
 
 
 @pytest.mark.parametrize(
