@@ -71,7 +71,7 @@ def test_the_first_loss_is_that_of_equal_chances(run):
     assert read_metrics(run.workdir / "metrics.jsonl")[0]["loss"] == pytest.approx(np.log(6), abs=1e-5)
 
 
-@pytest.mark.parametrize(("recipe", "bias"), [("BiT-M", 0.0), ("bit_i21k", -10.0)])
+@pytest.mark.parametrize(("recipe", "bias"), [pytest.param("BiT-M", 0.0, marks=pytest.mark.slow), ("bit_i21k", -10.0)])
 def test_sigmoid_recipes_begin_with_the_loss_of_their_head_bias(tmp_path, recipe, bias):
     pretrained(tmp_path / "run", recipe=recipe, steps=1)
     # One label and five others: log(1 + e^-bias) + 5 log(1 + e^bias).
@@ -103,6 +103,7 @@ def test_interrupted_run_goes_on_to_the_same_bits(run, tmp_path, monkeypatch):
     assert_same(run, parts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("strategy", "micro_batches"), [("mirrored:2", 2)])
 def test_replicas_and_micro_batches_give_the_same_weights(run, tmp_path, strategy, micro_batches):
     spread = pretrained(tmp_path / "run", strategy=strategy, micro_batches=micro_batches)
@@ -110,7 +111,7 @@ def test_replicas_and_micro_batches_give_the_same_weights(run, tmp_path, strateg
     assert run.metrics["validation_accuracy"] == spread.metrics["validation_accuracy"]
 
 
-@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("precision", [pytest.param("mixed_bfloat16", marks=pytest.mark.slow), "mixed_float16"])
 def test_mixed_precision_trains_float32_weights_and_exports(tmp_path, precision):
     half = pretrained(tmp_path / "run", precision=precision, steps=2)
     assert all(array.dtype == np.float32 for array in weights(half).values())
@@ -125,6 +126,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_snapshot(tmp_path):
         assert all(np.isfinite(arrays[name]).all() for name in arrays.files)
 
 
+@pytest.mark.slow
 def test_another_number_of_replicas_may_go_on_and_is_told(tmp_path, monkeypatch, capsys):
     from bit_keras.training import checkpoints
 

@@ -52,10 +52,12 @@ def test_a_tpu_is_connected_to_and_initialized(monkeypatch, name):
     calls = []
     monkeypatch.setenv("TPU_NAME", name)
     monkeypatch.setattr(tf.distribute.cluster_resolver, "TPUClusterResolver", Resolver)
-    monkeypatch.setattr(
-        tf.config, "experimental_connect_to_cluster", lambda found: calls.append(("connect", found.tpu))
-    )
-    monkeypatch.setattr(tf.tpu.experimental, "initialize_tpu_system", lambda found: calls.append(("start", found.tpu)))
+
+    def noting(what):
+        return lambda found: calls.append((what, found.tpu))
+
+    monkeypatch.setattr(tf.config, "experimental_connect_to_cluster", noting("connect"))
+    monkeypatch.setattr(tf.tpu.experimental, "initialize_tpu_system", noting("start"))
     monkeypatch.setattr(tf.distribute, "TPUStrategy", lambda found: found)
     assert connect_tpu().tpu == name
     # A TPU of this machine is there already; another has to be connected to first.
