@@ -19,11 +19,15 @@ def run(path, folder):
 
 
 def without_progress(notebook):
-    """Drops the error stream, which holds nothing but progress bars."""
+    """Drops the error stream, which holds nothing but progress bars, and what TensorFlow tells of the paths it writes."""
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr" and not _is_log(output)]
     return notebook
+
+
+def _is_log(output):
+    return output.get("text", "").startswith("INFO:tensorflow:")
 
 
 def main():

@@ -142,8 +142,14 @@ def _flip(rule):
 
 
 def _departures(rule, whose):
-    pairs = rule.departures().items()
-    return "but for " + ", ".join(f"{name} {ours} ({whose}: {own})" for name, (ours, own) in pairs) if pairs else ""
+    pairs = [(name, *map(_shown, pair)) for name, pair in rule.departures().items()]
+    return "but for " + ", ".join(f"{name} {ours} ({whose}: {own})" for name, ours, own in pairs) if pairs else ""
+
+
+def _shown(value):
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_shown, value))})"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def timed_step(step, rule):
