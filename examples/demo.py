@@ -1,7 +1,7 @@
 """From a folder of pictures to a served classifier, on scikit-learn's real handwritten digits.
 
 Writes the digits as PNG files, fine-tunes the small BiT that ships with the package, tests it, exports it, and names
-some pictures with the export. Ends with an error if fewer than 94 % of the test pictures are right.
+some pictures with the export. Ends with an error if fewer than 97 % of the test pictures are right.
 """
 
 import csv
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bit_keras.cli.quiet import quiet_tensorflow
 
-LEAST = 0.94  # of the test pictures
+LEAST = 0.97  # of the test pictures
 
 
 def main(root=Path("runs/demo"), seed=0):
@@ -33,7 +33,7 @@ def main(root=Path("runs/demo"), seed=0):
         crop=32,
         flip=False,  # a mirrored digit is another digit
         batch_size=64,
-        base_learning_rate=0.03,  # ten times the HyperRule's, which is for pre-trained weights
+        base_learning_rate=0.03,  # ten times the HyperRule's, which is for weights that have seen photos
     )
 
     accuracy, count = run.metrics["test_accuracy"], run.metrics["test_num_examples"]

@@ -19,7 +19,7 @@ def run(path, folder):
 
 
 def without_progress(notebook):
-    """Drops the error stream, which holds nothing but progress bars, and what TensorFlow tells of the paths it writes."""
+    """Drops the error stream, nothing but progress bars, and what TensorFlow tells of the paths that it writes."""
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr" and not _is_log(output)]

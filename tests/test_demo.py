@@ -21,13 +21,13 @@ def demo(folder, seed):
 
 
 @pytest.mark.slow
-def test_median_of_three_seeds_names_96_per_cent_of_the_test_digits(tmp_path):
-    assert statistics.median(demo(tmp_path / str(seed), seed) for seed in (0, 1, 2)) >= 96
+def test_median_of_three_seeds_names_98_per_cent_of_the_test_digits(tmp_path):
+    assert statistics.median(demo(tmp_path / str(seed), seed) for seed in (0, 1, 2)) >= 98
 
 
 @pytest.mark.slow
 def test_demo_that_reaches_too_little_fails(tmp_path):
-    code = DEMO.read_text().replace("LEAST = 0.94", "LEAST = 1.01").replace("base_learning_rate=0.03", "steps=4")
+    code = DEMO.read_text().replace("LEAST = 0.97", "LEAST = 1.01").replace("base_learning_rate=0.03", "steps=4")
     (tmp_path / "demo.py").write_text(code)
     result = subprocess.run([sys.executable, "demo.py"], cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 1
