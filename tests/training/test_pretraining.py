@@ -87,6 +87,7 @@ def test_pictures_with_several_labels_need_the_sigmoid(tmp_path, monkeypatch):
         pretrained(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_interrupted_run_goes_on_to_the_same_bits(run, tmp_path, monkeypatch):
     from bit_keras.training import checkpoints
 
@@ -111,7 +112,8 @@ def test_replicas_and_micro_batches_give_the_same_weights(run, tmp_path, strateg
     assert run.metrics["validation_accuracy"] == spread.metrics["validation_accuracy"]
 
 
-@pytest.mark.parametrize("precision", [pytest.param("mixed_bfloat16", marks=pytest.mark.slow), "mixed_float16"])
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_trains_float32_weights_and_exports(tmp_path, precision):
     half = pretrained(tmp_path / "run", precision=precision, steps=2)
     assert all(array.dtype == np.float32 for array in weights(half).values())

@@ -1,0 +1,50 @@
+"""Ends a worker whose chief has gone, in a sentence: TensorFlow would abort it with a page of its own words."""
+
+import contextlib
+import os
+import socket
+import sys
+import threading
+
+PAUSE = 2.0  # seconds between two looks
+PATIENCE = 5.0  # seconds for an answer
+LOST_AFTER = 2  # looks in a row without one
+
+
+@contextlib.contextmanager
+def chief_watched(cluster):
+    """Watches the chief of a `Cluster` from its other hosts; nothing is done on the chief, or on a single host."""
+    if cluster.is_chief:
+        yield
+        return
+    stopped = threading.Event()
+    thread = threading.Thread(target=_watch, args=(cluster.addresses[0], stopped), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+
+
+def _watch(address, stopped):
+    missed = 0
+    while not stopped.wait(PAUSE):
+        missed = 0 if _is_there(address) else missed + 1
+        if missed >= LOST_AFTER and not stopped.is_set():
+            print(
+                f"\nbit-keras: The first worker of the cluster, at {address}, has gone, so this one ends too. "
+                "Start all of "
+                "them again; the run goes on from the last snapshot.",
+                file=sys.stderr,
+                flush=True,
+            )
+            os._exit(1)  # the main thread waits inside TensorFlow, where no exception reaches it
+
+
+def _is_there(address):
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
+    except OSError:
+        return False
+    return True
