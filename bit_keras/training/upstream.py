@@ -1,10 +1,7 @@
 """Prepares a pre-training run: brings cluster, data, recipe, model, optimizer and run folder together."""
 
 import dataclasses
-import json
-import socket
 import statistics
-import zlib
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,7 +11,7 @@ from bit_keras.data.examples import Data
 from bit_keras.data.inception import preprocess_central
 from bit_keras.data.opening import open_data
 from bit_keras.data.share import Share
-from bit_keras.data.upstream import check_files, sharded_batches, upstream_batches
+from bit_keras.data.upstream import sharded_batches, upstream_batches
 from bit_keras.errors import DataError, UserError
 from bit_keras.evaluation.probing import probe
 from bit_keras.exporting.saved_model import versions
@@ -37,8 +34,7 @@ from bit_keras.training.session import (
 )
 from bit_keras.training.step import ReducedMomentum, TrainStep, check_batch
 from bit_keras.training.strategies import JOIN_SECONDS, make_strategy
-
-SERVICE_SECONDS = 10  # how long a data service may take to answer
+from bit_keras.training.upstream_checks import check_agreement, check_labels, check_service, check_sources
 
 
 @dataclass(frozen=True)
@@ -86,8 +82,8 @@ def prepare(settings):
         folder, stored = stored_run(settings)
         data = _data(settings)
         recipe = named.scaled(num_examples=len(data.splits["train"]), **settings.overrides)
-        _check_labels(data, recipe)
-        _check_sources(settings, data, cluster)
+        check_labels(data, recipe)
+        check_sources(settings, data, cluster)
         # Before the model takes its part; the least of all hosts, so that they divide their batches alike.
         free = int(cluster.gather(free_bytes(cluster.local_replicas)).min())
         architecture = Architecture(
@@ -97,7 +93,7 @@ def prepare(settings):
         micro_batches = micro_batches_of(settings, stored, picture, recipe.batch_size // replicas, free)
         step = _step(settings, architecture, recipe, strategy, micro_batches)
         config = _config(settings, data, recipe, architecture, step)
-        _agree(cluster, config, settings)
+        check_agreement(cluster, config, settings)
         folder.check(config)
         start = _start(cluster, folder, stored, step, recipe.steps)
         text = f"BiT-{variant} from random weights, {settings.precision}"
@@ -133,36 +129,8 @@ def _data(settings) -> Data:
             "shard_files for record files, or do without the service."
         )
     if settings.data_service:
-        _check_service(settings.data_service)
+        check_service(settings.data_service)
     return data
-
-
-def _check_sources(settings, data, cluster):
-    """What would be noticed after hours, or in the middle of a look."""
-    if settings.probe_data is not None:
-        open_data(settings.probe_data, seed=settings.seed).require_one_label()
-    if settings.shard_files:
-        check_files(data.splits["train"], cluster.hosts)
-
-
-def _check_service(address):
-    """TensorFlow would wait for an absent service for an hour."""
-    host, _, port = address.removeprefix("grpc://").rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=SERVICE_SECONDS).close()
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"Expected `data_service` as the address of a tf.data service that runs, grpc://HOST:PORT. Received: "
-            f"{address!r} ({error}). Start it, or do without."
-        ) from error
-
-
-def _check_labels(data, recipe):
-    if data.is_multi_label and recipe.loss != "sigmoid":
-        raise UserError(
-            f"Expected one label a picture for the softmax loss of {recipe.name}. Received: {data.name}, with several. "
-            "Choose the recipe BiT-M, or loss='sigmoid'."
-        )
 
 
 def _step(settings, architecture, recipe, strategy, micro_batches):
@@ -204,19 +172,6 @@ def _start(cluster, folder, stored, step, steps):
             f"{[int(number) for number in starts]}. Put it on a shared disk."
         )
     return start
-
-
-def _agree(cluster, config, settings):
-    """Raises a `UserError` unless all hosts were asked for the same: otherwise they would wait for one another."""
-    asked = json.dumps([config, settings.save_every, settings.eval_every, bool(settings.probe_data)], sort_keys=True)
-    digests = cluster.gather(zlib.crc32(asked.encode()))
-    if len(set(digests)) > 1:
-        odd = [index for index, digest in enumerate(digests) if digest != digests[0]]
-        raise UserError(
-            f"Expected the same command, data and versions on all hosts. Received others on {odd} (0 is the "
-            "first). Start "
-            "all of them alike."
-        )
 
 
 def _note(settings, stored, cluster):
