@@ -25,5 +25,14 @@ class RunError(UserError):
     """A run folder that does not fit what was asked."""
 
 
+class DivergedError(RunError):
+    """Training that has lost its weights; `what` says what is no longer finite."""
+
+    def __init__(self, what):
+        super().__init__(
+            f"{what}, so the weights are lost. Lower the learning rate, or look for broken labels, and start a new run."
+        )
+
+
 class SaveError(UserError):
     """A file or folder that could not be written; what was there before is intact."""

@@ -7,9 +7,7 @@ from bit_keras.data.inception import decode_inception_crop
 from bit_keras.data.share import WHOLE
 from bit_keras.errors import DataError
 
-READ_AHEAD = (
-    8192  # records from which the next is drawn under `shard_files`; they are encoded, so about 1 GB of ImageNet
-)
+READ_AHEAD = 8192  # records from which the next is drawn under `shard_files`; encoded, so about 1 GB of ImageNet
 
 
 def upstream_batches(examples, recipe, *, num_classes, seed, start_step=0, share=WHOLE, service=None):

@@ -59,11 +59,9 @@ def probe(
     shots = _checked(examples_per_class, repeats, batch_size)
     classifier = open_classifier(model, image_size=image_size)
     opened = open_data(data, seed=seed, strict=strict)
-    opened.require_one_label()
-    if not {"train", "test"} <= opened.splits.keys():
-        raise DataError(f"Expected training and test pictures in {data}. Received: {list(opened.splits)}.")
+    train_labels = check_probe_data(opened, data)
     train, test = opened.splits["train"], opened.splits["test"]
-    orders = _orders(_labels(train), len(opened.class_names), repeats)
+    orders = _orders(train_labels, len(opened.class_names), repeats)
     shots = _possible(shots, orders, opened.class_names)
     extract = _Extractor(classifier, batch_size)
     needed = np.unique([index for order in orders for indices in order for index in indices[: max(shots)]])
@@ -72,6 +70,23 @@ def probe(
     return {
         count: [_accuracy(features, order, count, test_features, test_labels) for order in orders] for count in shots
     }
+
+
+def check_probe_data(opened, name):
+    """Returns the labels of the training pictures of the `Data` called `name`.
+
+    Raises:
+        DataError: unless it has training pictures of each class, test pictures, and one label a picture.
+    """
+    opened.require_one_label()
+    if not {"train", "test"} <= opened.splits.keys():
+        raise DataError(
+            f"Expected training and test pictures in {name}. Received: {list(opened.splits)}. Add them, or choose "
+            "other data."
+        )
+    labels = _labels(opened.splits["train"])
+    _possible(None, _orders(labels, len(opened.class_names), repeats=1), opened.class_names)
+    return labels
 
 
 class _Extractor:

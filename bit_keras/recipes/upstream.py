@@ -10,6 +10,7 @@ import math
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
+from numbers import Integral, Real
 
 from bit_keras.errors import UserError
 
@@ -102,7 +103,7 @@ class UpstreamRecipe:
         The rate follows the batch in proportion. The warm-up and the decays keep their shares of the run, unless they
         are among `settings`, which are any other fields. `steps` is another way to give `epochs`.
         """
-        if epochs and steps:
+        if epochs is not None and steps is not None:
             raise UserError(f"Expected `epochs` or `steps`, not both. Received: epochs={epochs}, steps={steps}.")
         given = {"num_examples": num_examples, "batch_size": batch_size, "epochs": epochs} | settings
         given = {key: value for key, value in given.items() if value is not None}
@@ -110,10 +111,12 @@ class UpstreamRecipe:
         if unknown:
             raise UserError(f"Expected settings of a recipe: {', '.join(SETTINGS)}. Received: {unknown}.")
         pictures, batch = given.get("num_examples", self.num_examples), given.get("batch_size", self.batch_size)
-        _check_counts(num_examples=pictures, batch_size=batch, **({"steps": steps} if steps is not None else {}))
+        _check_whole(num_examples=pictures, batch_size=batch)
         if steps is not None:
+            _check_whole(steps=steps)
             given["epochs"] = steps * batch / pictures
         length = given.get("epochs", self.epochs)
+        _check_epochs(length)
         given.setdefault("decay_epochs", tuple(epoch * length / self.epochs for epoch in self.decay_epochs))
         new_steps = max(1, round(length * pictures / batch))
         given.setdefault("warmup_steps", round(self.warmup_steps * new_steps / self.steps))
@@ -165,14 +168,20 @@ def _are_right(recipe):
     return epochs == sorted(epochs) and not (recipe.schedule == "cosine" and recipe.decay_epochs)
 
 
-def _check_counts(**counts):
+def _check_whole(**counts):
     for name, value in counts.items():
-        if not isinstance(value, (int, float)) or not 0 < value < math.inf:
-            raise UserError(f"Expected `{name}` above 0. Received: {name}={value!r}.")
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+            raise UserError(f"Expected `{name}` as a whole number above 0. Received: {name}={value!r}.")
+
+
+def _check_epochs(epochs):
+    if not isinstance(epochs, Real) or not 0 < epochs < math.inf:
+        raise UserError(f"Expected `epochs` above 0. Received: epochs={epochs!r}.")
 
 
 def _check(recipe):
-    _check_counts(num_examples=recipe.num_examples, batch_size=recipe.batch_size, epochs=recipe.epochs)
+    _check_whole(num_examples=recipe.num_examples, batch_size=recipe.batch_size)
+    _check_epochs(recipe.epochs)
     is_short = 0 <= recipe.warmup_steps < recipe.steps
     checks = {
         f"`warmup_steps` from 0 to under the {recipe.steps} steps": is_short,
@@ -184,7 +193,7 @@ def _check(recipe):
         "`weight_decay` of at least 0": 0 <= recipe.weight_decay < math.inf,
         "`head_bias` that is finite": math.isfinite(recipe.head_bias),
         "`clip_norm` of at least 0 or None": recipe.clip_norm is None or 0 <= recipe.clip_norm < math.inf,
-        "`crop` of at least 1, at most `eval_resize`": 1 <= recipe.crop <= recipe.eval_resize,
+        f"`crop` from 1 to `eval_resize`, {recipe.eval_resize}": 1 <= recipe.crop <= recipe.eval_resize,
         "`min_area` above 0 up to 1": 0 < recipe.min_area <= 1,
     }
     for expected, holds in checks.items():
@@ -237,6 +246,6 @@ def upstream_recipe(recipe):
     """
     if isinstance(recipe, UpstreamRecipe):
         return recipe
-    if recipe not in RECIPES:
+    if not isinstance(recipe, str) or recipe not in RECIPES:
         raise UserError(f"Expected `recipe` among {', '.join(RECIPES)}. Received: recipe={recipe!r}.")
     return RECIPES[recipe]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bit_keras.errors import RunError, WeightsError
+from bit_keras.errors import DivergedError, RunError, WeightsError
 from bit_keras.weights.assigning import by_name
 from bit_keras.weights.formats.npz import read_npz, write_npz
 from bit_keras.weights.names import check_shapes
@@ -31,10 +31,7 @@ def save(folder, step_function):
 
 def _finite(name, numbers, step):
     if not np.isfinite(numbers).all():  # the last update did it: the loss before it was finite
-        raise RunError(
-            f"{name} is no longer finite after step {step}, so the weights are lost. Lower base_learning_rate, or look "
-            "for broken labels, and start a new run."
-        )
+        raise DivergedError(f"{name} is no longer finite after step {step}")
     return numbers
 
 
@@ -70,7 +67,9 @@ def _restore(path, step_function):
     try:
         arrays = by_name(read_npz(path), path)
         step = int(arrays.pop("step").read())
-    except (WeightsError, KeyError) as error:
+    except KeyError as error:
+        raise DamagedError(f"{path} is no snapshot: it has no step.") from error
+    except WeightsError as error:
         raise DamagedError(str(error)) from error
     expected = {name: tuple(variable.shape) for name, variable in variables.items()}
     check_shapes({name: array.shape for name, array in arrays.items()}, expected, path, "the state of this run")

@@ -107,8 +107,8 @@ class Cluster:
             if self.hosts == 1:
                 raise
             raise RunError(
-                f"A worker of the cluster ({', '.join(self.addresses)}) has gone, so this one ends too. Start all of "
-                "them again; the run goes on from the last snapshot."
+                f"A worker of the cluster ({', '.join(self.addresses)}) has gone, so this one ends too. Look at the "
+                "others for why, mend it and start all of them again; the run goes on from the last snapshot."
             ) from error
 
     @tf.function

@@ -13,6 +13,7 @@ from bit_keras.optimizers import Schedule
 from bit_keras.recipes.hyperrule import SETTINGS, SOURCES, HyperRule
 from bit_keras.training import checkpoints
 from bit_keras.training.cluster import Cluster
+from bit_keras.training.ending import ends_on_sigterm
 from bit_keras.training.memory import free_bytes
 from bit_keras.training.session import (
     MOMENTUM,
@@ -51,6 +52,7 @@ class Settings:
     overrides: dict = field(default_factory=dict)
 
 
+@ends_on_sigterm
 def prepare(settings):
     """Returns the `Session` of `Settings`. Writes nothing.
 

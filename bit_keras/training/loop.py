@@ -1,15 +1,14 @@
 """Steps until the end, with a progress bar, a log, and pauses for saving and looking at validation."""
 
-import contextlib
 import signal
-import threading
 import time
 
 import numpy as np
 from tqdm import tqdm
 
 from bit_keras.data.telling import told
-from bit_keras.errors import RunError
+from bit_keras.errors import DivergedError, RunError
+from bit_keras.training.ending import AGAIN, interrupts
 
 MORE_PARTS = "Run it again with twice the micro_batches."
 CALL_SECONDS = 1.0  # how long a call into the graph should take, so that the bar moves and Ctrl-C is heard
@@ -44,7 +43,7 @@ def train(step_function, iterator, *, rule, start, pauses, log, save, cluster):
         dynamic_ncols=True,
         disable=not cluster.is_chief,
     )
-    with bar, _interrupts() as interrupted:
+    with bar, interrupts() as interrupted:
         while step < rule.steps:
             count = min(pace.steps, min(_next(step, interval, rule.steps) for interval, _ in pauses) - step)
             with told(MORE_PARTS):
@@ -69,9 +68,8 @@ def _check_scale(step_function, step):
     scale = getattr(step_function, "loss_scale", None)
     if scale and scale.is_exhausted:
         raise RunError(
-            f"The gradients overflow float16 at any loss scale (step {step}), so nothing is learned. Lower the "
-            "rate, or "
-            "train in mixed_bfloat16 or float32."
+            f"The gradients overflow float16 at any loss scale (step {step}), so nothing is learned. "
+            "Lower the learning rate, or train in mixed_bfloat16 or float32."
         )
 
 
@@ -79,7 +77,7 @@ def _ending(signals, step):
     """Returns the exception that ends an interrupted run; where only another host has had a signal, SIGTERM's."""
     if signal.SIGINT in signals:
         return KeyboardInterrupt()
-    print(f"Asked to end, so the run was saved after step {step}. Run the same again to go on.")
+    print(f"Asked to end, so the run was saved after step {step}. {AGAIN}")
     return SystemExit(0)
 
 
@@ -116,27 +114,4 @@ def _entries(losses, step, rule):
 def _check_finite(losses, step):
     bad = np.flatnonzero(~np.isfinite(losses))
     if bad.size:
-        raise RunError(
-            f"The loss is {losses[bad[0]]} at step {step + bad[0] + 1}, so the weights are lost. Lower "
-            "base_learning_rate, or look for broken labels, and start a new run."
-        )
-
-
-@contextlib.contextmanager
-def _interrupts():
-    """Yields a list of the signals that have come, so that a step ends before the run does; the second one is usual."""
-    received: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield received
-        return
-
-    def handle(signum, frame):
-        received.append(signum)
-        signal.signal(signum, previous[signum])
-
-    previous = {signum: signal.signal(signum, handle) for signum in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for signum, handler in previous.items():
-            signal.signal(signum, handler)
+        raise DivergedError(f"The loss is {losses[bad[0]]} at step {step + bad[0] + 1}")

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 INITIAL = 2.0**15
 GROWTH_STEPS = 2000  # steps without an overflow after which the scale doubles
-LEAST, LARGEST = 1.0, 2.0**24  # chosen: below, overflow comes from the loss itself; above, nothing is gained
+LEAST, LARGEST = 1.0, 2.0**24  # chosen: below, the loss itself overflows; above, nothing is gained
 
 
 class LossScale:
@@ -24,8 +24,8 @@ class LossScale:
 
     @property
     def is_exhausted(self):
-        """Whether gradients overflow whatever the scale."""
-        return float(self.scale.numpy()) <= LEAST
+        """Whether gradients have overflowed at the least scale too."""
+        return float(self.scale.numpy()) < LEAST
 
     @property
     def variables(self):
@@ -40,6 +40,6 @@ class LossScale:
         good = tf.where(is_finite, self.good_steps + 1, 0.0)
         grows = good >= GROWTH_STEPS
         change = tf.where(is_finite, tf.where(grows, 2.0, 1.0), 0.5)
-        self.scale.assign(tf.clip_by_value(self.scale * change, LEAST, LARGEST))
+        self.scale.assign(tf.clip_by_value(self.scale * change, LEAST / 2, LARGEST))
         self.good_steps.assign(tf.where(grows, 0.0, good))
         return gradients

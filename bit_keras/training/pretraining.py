@@ -55,8 +55,8 @@ def pretrain(
     """Trains a BiT from random weights by a recipe of the paper, exports it, and returns the `Run`.
 
     Prints the plan first and shows a progress bar. Killed at any moment, the same call goes on from the last snapshot;
-    the batches do not depend on the devices and hosts that share them. After SIGTERM the run is saved and the process
-    exits with 0.
+    the batches do not depend on the devices and hosts that share them. SIGTERM ends the process with 0; while it
+    trains, the run is saved before.
 
     Args:
         data: "tfds:NAME" or "tfds:FOLDER" (prepared), "tfrecord:FOLDER", a folder of pictures, a `.csv`, "digits", or
@@ -73,7 +73,8 @@ def pretrain(
             activations fit half the free memory.
         normalization: "group", as published, or "batch", for the paper's ablation.
         weight_standardization: False for plain convolutions, for the same.
-        strict: whether a broken picture stops the run; otherwise it is named and left out.
+        strict: whether a broken picture stops the run; otherwise it is named and left out. Those of record files are
+            not looked at before; a broken one stops the run when its turn comes, and is named.
         resume: whether a run in `workdir` may go on.
         save_every: steps between snapshots; None for a twentieth of the run.
         eval_every: steps between looks at the validation pictures and the probe; None for a fifth of the run.
@@ -87,7 +88,8 @@ def pretrain(
     Raises:
         DataError: for data that cannot be used; `BrokenPicturesError` for broken pictures if `strict`.
         RunError: for a folder that holds another run, a host that does not come or has gone, or a loss that is no
-            longer finite.
+            longer finite. Where the first host has gone, the processes of the others may end with 1 and a sentence
+            instead, as they wait inside TensorFlow.
         SaveError: if something cannot be written; the last snapshot stays.
         UserError: for a setting outside its range.
     """

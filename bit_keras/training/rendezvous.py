@@ -48,12 +48,11 @@ class _Listener:
     def __enter__(self):
         port = int(self.members.addresses[self.members.index].rpartition(":")[2])
         try:
-            self._socket = socket.create_server(("", port))
+            self._socket = _listening(port)
         except OSError as error:
             raise RunError(
-                f"Could not listen on {self.members.addresses[self.members.index]}: {error.strerror}. End what "
-                "uses the "
-                "port, or choose another in TF_CONFIG."
+                f"Could not listen on {self.members.addresses[self.members.index]}: {error.strerror}. "
+                "End what uses the port, or choose another in TF_CONFIG."
             ) from error
         self._socket.settimeout(PAUSE)
         self._thread = threading.Thread(target=self._listen, daemon=True)
@@ -77,6 +76,13 @@ class _Listener:
                         self.callers.add(int(index))
             except OSError:
                 continue
+
+
+def _listening(port):
+    """Returns a socket for callers by IPv4 and, where there is that, by IPv6."""
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    return socket.create_server(("", port))
 
 
 def _answers(members, index):

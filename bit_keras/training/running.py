@@ -8,11 +8,12 @@ from pathlib import Path
 
 import keras
 
-from bit_keras.errors import RunError
+from bit_keras.errors import DivergedError
 from bit_keras.evaluation.evaluating import Evaluator
 from bit_keras.exporting.saved_model import export
 from bit_keras.files import write_json
 from bit_keras.training import checkpoints
+from bit_keras.training.ending import ends_on_sigterm
 from bit_keras.training.loop import train
 from bit_keras.training.metrics_log import MetricsLog, NoLog, read_metrics
 from bit_keras.training.watching import chief_watched
@@ -48,6 +49,7 @@ class Run:
         return os.fspath(self.workdir)
 
 
+@ends_on_sigterm
 def execute(session):
     """Carries out a prepared `Session` and returns the `Run`; in a cluster every host calls it, and the first writes.
 
@@ -140,10 +142,7 @@ def _measure(session, evaluator, split):
         **session.evaluation,
     )
     if not math.isfinite(metrics["loss"]):  # the training's loss was finite, but nothing has looked at the last update
-        raise RunError(
-            f"The loss of the {split} pictures is {metrics['loss']}, so the weights are lost. Lower base_learning_rate "
-            "and start a new run."
-        )
+        raise DivergedError(f"The loss of the {split} pictures is {metrics['loss']}")
     return metrics
 
 

@@ -19,6 +19,7 @@ from bit_keras.training.run_folder import RunFolder
 from bit_keras.training.step import TrainStep
 
 MOMENTUM = 0.9  # paper, sections 3.2 and 3.3
+MOST_SEED = 2**32 - 1  # of NumPy and scikit-learn
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
@@ -134,16 +135,17 @@ def check_settings(settings):
         raise UserError(f"Expected `precision` among {PRECISIONS}. Received: precision={settings.precision!r}.")
     if not isinstance(settings.workdir, (str, PathLike)):
         raise UserError(f"Expected `workdir`, a path. Received: workdir={settings.workdir!r}.")
-    check_whole("seed", settings.seed, 0)
+    check_whole("seed", settings.seed, 0, MOST_SEED)
     for name in ("micro_batches", "save_every", "eval_every"):
         if getattr(settings, name) is not None:
             check_whole(name, getattr(settings, name), 1)
 
 
-def check_whole(name, value, least):
-    """Raises a `UserError` unless `value` is a whole number of at least `least`."""
-    if not isinstance(value, Integral) or value < least:
-        raise UserError(f"Expected `{name}` of at least {least}, a whole number. Received: {name}={value!r}.")
+def check_whole(name, value, least, most=math.inf):
+    """Raises a `UserError` unless `value` is a whole number of at least `least`, and at most `most`."""
+    if not isinstance(value, Integral) or not least <= value <= most:
+        limit = "" if most == math.inf else f" and at most {most}"
+        raise UserError(f"Expected `{name}` of at least {least}{limit}, a whole number. Received: {name}={value!r}.")
 
 
 def _backbone_parameters(model):

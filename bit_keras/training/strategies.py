@@ -59,8 +59,7 @@ def require_one_host(strategy):
         name = strategy if isinstance(strategy, str) else type(strategy).__name__
         raise UserError(
             f"Expected a strategy of one machine, such as MirroredStrategy, to fine-tune. Received: {name}. "
-            "Fine-tuning "
-            "is short; use one machine, or bit.pretrain for more."
+            "Fine-tuning is short; use one machine, or bit.pretrain for more."
         )
 
 
@@ -81,10 +80,8 @@ def connect_tpu():
     except Exception as error:
         raise UserError(
             "Expected a TPU, and a TensorFlow that is built for it (the package tensorflow-tpu, whose newest "
-            "version is "
-            f"2.20), for strategy='tpu'. TensorFlow {tf.__version__} says: "
-            f"{(str(error).splitlines() or ['nothing'])[0]}. "
-            "Choose another strategy here."
+            f"version is 2.20), for strategy='tpu'. TensorFlow {tf.__version__} says: "
+            f"{(str(error).splitlines() or ['nothing'])[0]}. Choose another strategy here."
         ) from error
 
 

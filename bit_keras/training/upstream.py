@@ -20,6 +20,7 @@ from bit_keras.models.variant import Architecture, Normalization, Variant
 from bit_keras.optimizers import Schedule
 from bit_keras.recipes.upstream import UpstreamRecipe, upstream_recipe
 from bit_keras.training.cluster import Cluster
+from bit_keras.training.ending import ends_on_sigterm
 from bit_keras.training.losses import LOSSES
 from bit_keras.training.memory import free_bytes
 from bit_keras.training.session import (
@@ -62,6 +63,7 @@ class UpstreamSettings:
     overrides: dict = field(default_factory=dict)
 
 
+@ends_on_sigterm
 def prepare(settings):
     """Returns the `Session` of `UpstreamSettings`. Writes nothing.
 

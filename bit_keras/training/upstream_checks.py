@@ -1,12 +1,17 @@
 """What a pre-training run is refused for before it begins, as it would fail hours later or on one host alone."""
 
 import json
+import queue
 import socket
+import threading
 import zlib
+
+import tensorflow as tf
 
 from bit_keras.data.opening import open_data
 from bit_keras.data.upstream import check_files
 from bit_keras.errors import UserError
+from bit_keras.evaluation.probing import check_probe_data
 
 SERVICE_SECONDS = 10  # how long a data service may take to answer
 
@@ -14,21 +19,36 @@ SERVICE_SECONDS = 10  # how long a data service may take to answer
 def check_sources(settings, data, cluster):
     """What would be noticed after hours, or in the middle of a look."""
     if settings.probe_data is not None:
-        open_data(settings.probe_data, seed=settings.seed).require_one_label()
+        check_probe_data(open_data(settings.probe_data, seed=settings.seed), settings.probe_data)
     if settings.shard_files:
         check_files(data.splits["train"], cluster.hosts)
 
 
 def check_service(address):
-    """TensorFlow would wait for an absent service for an hour."""
-    host, _, port = address.removeprefix("grpc://").rpartition(":")
+    """Has the service make one number: TensorFlow would wait an hour for an absent one, and for ever for another."""
+    results: queue.Queue = queue.Queue()
+    threading.Thread(target=lambda: results.put(_answer_of(address)), daemon=True).start()
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=SERVICE_SECONDS).close()
-    except (OSError, ValueError) as error:
+        reason = results.get(timeout=SERVICE_SECONDS)
+    except queue.Empty:
+        reason = f"no answer within {SERVICE_SECONDS} seconds"
+    if reason:
         raise UserError(
-            f"Expected `data_service` as the address of a tf.data service that runs, grpc://HOST:PORT. Received: "
-            f"{address!r} ({error}). Start it, or do without."
-        ) from error
+            "Expected `data_service` as the address of a tf.data service that runs and has workers, "
+            f"grpc://HOST:PORT. Received: {address!r} ({reason}). Start it, or do without."
+        )
+
+
+def _answer_of(address):
+    """Returns what is wrong with the service at `address`; nothing if it answers."""
+    try:
+        host, _, port = address.removeprefix("grpc://").rpartition(":")
+        socket.create_connection((host.strip("[]"), int(port)), timeout=SERVICE_SECONDS).close()
+        service = tf.data.experimental.service.distribute("parallel_epochs", address)
+        next(iter(tf.data.Dataset.range(1).apply(service)))
+    except (AttributeError, OSError, ValueError, tf.errors.OpError) as error:
+        return (str(error).splitlines() or [type(error).__name__])[0]
+    return ""
 
 
 def check_labels(data, recipe):
@@ -47,7 +67,6 @@ def check_agreement(cluster, config, settings):
     if len(set(digests)) > 1:
         odd = [index for index, digest in enumerate(digests) if digest != digests[0]]
         raise UserError(
-            f"Expected the same command, data and versions on all hosts. Received others on {odd} (0 is the "
-            "first). Start "
-            "all of them alike."
+            f"Expected the same command, data and versions on all hosts. Received others on {odd} (0 is the first). "
+            "Start all of them alike."
         )

@@ -33,8 +33,7 @@ def _watch(address, stopped):
         if missed >= LOST_AFTER and not stopped.is_set():
             print(
                 f"\nbit-keras: The first worker of the cluster, at {address}, has gone, so this one ends too. "
-                "Start all of "
-                "them again; the run goes on from the last snapshot.",
+                "Look there why, mend it and start all of them again; the run goes on from the last snapshot.",
                 file=sys.stderr,
                 flush=True,
             )

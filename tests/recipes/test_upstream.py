@@ -3,6 +3,7 @@
 import math
 from dataclasses import FrozenInstanceError, fields, replace
 
+import numpy as np
 import pytest
 
 import bit_keras as bit
@@ -134,6 +135,29 @@ def test_value_outside_its_range_is_refused_by_name(name, value):
 
 def test_every_number_has_a_test_of_its_range():
     assert {f.name for f in fields(bit.UpstreamRecipe)} - set(WRONG) == {"name", "eval_resize", "flip", "origin"}
+
+
+@pytest.mark.parametrize("epochs", [math.nan, math.inf, 0, -1, "30"])
+def test_epochs_that_are_no_length_are_refused(epochs):
+    with pytest.raises(bit.UserError, match=r"Expected `epochs` above 0\. Received: epochs="):
+        RECIPES["BiT-S"].scaled(epochs=epochs)
+
+
+@pytest.mark.parametrize("name", ["steps", "batch_size", "num_examples"])
+@pytest.mark.parametrize("value", [2.5, "2", True, 0])
+def test_counts_that_are_not_whole_are_refused(name, value):
+    with pytest.raises(bit.UserError, match=rf"Expected `{name}` as a whole number above 0\. Received: {name}="):
+        RECIPES["BiT-S"].scaled(**{name: value})
+
+
+def test_numbers_of_numpy_are_numbers():
+    scaled = RECIPES["BiT-S"].scaled(steps=np.int64(100), batch_size=np.int64(64), rate_per_256=np.float32(0.5))
+    assert (scaled.steps, scaled.batch_size, scaled.base_learning_rate) == (100, 64, 0.125)
+
+
+def test_a_list_is_no_recipe():
+    with pytest.raises(bit.UserError, match=r"Expected `recipe` among BiT-S, .*Received: recipe=\['BiT-S'\]"):
+        upstream_recipe(["BiT-S"])
 
 
 def test_both_lengths_or_unknown_settings_are_refused():

@@ -62,6 +62,15 @@ def test_flipped_bit_in_the_numbers_falls_back_too(tmp_path):
     assert checkpoints.restore(tmp_path, trained(5)) == 1
 
 
+def test_a_file_without_a_step_is_no_snapshot_and_falls_back(tmp_path, capsys):
+    step = trained(0)
+    step.optimizer.iterations.assign(7)
+    checkpoints.save(tmp_path, step)
+    np.savez(tmp_path / "00000099.npz", a=np.zeros(3, "float32"))
+    assert checkpoints.restore(tmp_path, step) == 7
+    assert "00000099.npz is no snapshot: it has no step. Trying the snapshot before it." in capsys.readouterr().out
+
+
 def test_only_damaged_snapshots_are_an_error_and_not_a_fresh_start(tmp_path):
     (tmp_path / "00000002.npz").write_bytes(b"nothing")
     with pytest.raises(bit.RunError, match=r"No snapshot in .* can be read"):

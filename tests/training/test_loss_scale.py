@@ -84,7 +84,10 @@ def test_half_precision_follows_full_precision():
 def test_overflow_at_any_scale_stops_the_run():
     step = float16_step(tf.distribute.get_strategy())
     _check_scale(step, 7)
-    step.loss_scale.scale.assign(1.0)
+    step.loss_scale.scale.assign(2.0)
+    step.loss_scale.unscaled([tf.constant([np.inf])])
+    _check_scale(step, 7)  # 1 is still to be tried
+    step.loss_scale.unscaled([tf.constant([np.inf])])
     with pytest.raises(bit.RunError, match=r"overflow float16 at any loss scale \(step 7\)"):
         _check_scale(step, 7)
 

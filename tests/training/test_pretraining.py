@@ -1,6 +1,8 @@
 """Pre-training runs of a few steps: what they leave, what they refuse, and on what they run."""
 
 import json
+import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 import bit_keras as bit
-from bit_keras.training import strategies
+from bit_keras.training import strategies, upstream_checks
 from bit_keras.training.metrics_log import read_metrics
 from bit_keras.training.upstream import UpstreamSettings, prepare
 
@@ -159,10 +161,38 @@ MISTAKES = {
     "decays": ({"decay_epochs": 30}, "`decay_epochs` as numbers"),
     "probe": ({"probe_data": "nowhere"}, "There is no data 'nowhere'"),
     "files": ({"shard_files": True}, "at least 1 record files"),
+    "seed": ({"seed": 2**32}, "`seed` of at least 0 and at most 4294967295"),
+    "not a number of epochs": ({"epochs": float("nan"), "steps": None}, "`epochs` above 0"),
+    "a number for a service": ({"data_service": 5}, "`data_service` as the address"),
     "setting": ({"colour": 3}, "settings of a recipe"),
     "absent service": ({"data_service": "grpc://localhost:1"}, r"a tf\.data service that runs.*grpc://localhost:1"),
     "service": ({"data_service": "grpc://localhost:1", "data": "TFRECORD"}, "cannot read .* by index"),
 }
+
+
+def test_a_program_that_is_no_data_service_is_refused_and_not_waited_for(monkeypatch):
+    monkeypatch.setattr(upstream_checks, "SERVICE_SECONDS", 1)
+    with socket.create_server(("localhost", 0)) as other:
+        address = f"grpc://localhost:{other.getsockname()[1]}"
+        with pytest.raises(bit.UserError, match=rf"{address}' \(no answer within 1 seconds\)"):
+            upstream_checks.check_service(address)
+
+
+def test_a_data_service_that_answers_is_taken():
+    dispatcher = tf.data.experimental.service.DispatchServer()
+    config = tf.data.experimental.service.WorkerConfig(dispatcher.target.split("://")[1], heartbeat_interval_ms=100)
+    worker = tf.data.experimental.service.WorkerServer(config)
+    upstream_checks.check_service(dispatcher.target)
+    worker.stop()
+
+
+def test_probe_data_without_test_pictures_is_refused_before_the_run(tmp_path, photos):
+    (tmp_path / "probe").mkdir()
+    for split in ("train", "val"):
+        shutil.copytree(photos, tmp_path / "probe" / split)
+    with pytest.raises(bit.DataError, match=r"training and test pictures in .*probe.*\['train', 'validation'\]"):
+        pretrained(tmp_path / "run", probe_data=tmp_path / "probe")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

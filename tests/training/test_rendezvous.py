@@ -38,6 +38,14 @@ def test_three_workers_that_come_one_after_the_other_meet():
         assert not thread.is_alive() and errors == []
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_workers_with_ipv6_addresses_meet():
+    everyone = tuple(f"[::1]:{port}" for port in free_ports(2))
+    for thread, errors in [met(Members(everyone, index)) for index in (0, 1)]:
+        thread.join(timeout=30)
+        assert not thread.is_alive() and errors == []
+
+
 def test_the_port_is_free_afterwards():
     everyone = addresses(2)
     for thread, _ in [met(Members(everyone, index)) for index in (0, 1)]:

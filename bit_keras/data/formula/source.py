@@ -1,6 +1,7 @@
 """`formula:CLASSES`: a data set of pictures that formulas draw, each a function of (seed, index)."""
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +15,10 @@ FAMILIES = {"fractal": fractal, "glyph": glyph, "shape": shape}
 SIDE, PICTURES = 64, 1000  # pixels, and training pictures of a class, where not given
 HELD_OUT = 10  # validation and test have this part of as many
 FIRST = dict(zip(SPLITS, (0, 1 << 40, 1 << 41), strict=True))  # indices of the splits never meet
-LEAST_SIDE = 8
+LEAST_SIDE, MOST_SIDE = 8, 4096
+MOST = 1_000_000  # classes, pictures of a class, and shares; beyond, the tables of the formulas fill the memory
+_RANGES = {"side": (LEAST_SIDE, MOST_SIDE), "pictures": (1, MOST)} | dict.fromkeys(FAMILIES, (0, MOST))
+_KINDS: dict[str, Callable] = {"side": int, "pictures": int} | dict.fromkeys(FAMILIES, float)
 
 
 def open_formula(text, *, seed):
@@ -28,7 +32,7 @@ def open_formula(text, *, seed):
         DataError: for anything else.
     """
     num_classes, settings = _parsed(text)
-    side, pictures = (int(settings.pop(name, default)) for name, default in (("side", SIDE), ("pictures", PICTURES)))
+    side, pictures = settings.pop("side", SIDE), settings.pop("pictures", PICTURES)
     families = _families(num_classes, settings or dict.fromkeys(FAMILIES, 1.0))
     tables = _tables(families, seed)
     sizes = {"train": pictures, "validation": -(-pictures // HELD_OUT), "test": -(-pictures // HELD_OUT)}
@@ -48,16 +52,18 @@ def _parsed(text):
     """Returns the number of classes and {name: number}."""
     first, *rest = text.split(",")
     try:
-        num_classes, settings = int(first), {name: float(number) for name, number in (pair.split("=") for pair in rest)}
-    except ValueError:
-        num_classes, settings = 0, {}
-    known = {"side": LEAST_SIDE, "pictures": 1} | dict.fromkeys(FAMILIES, 0)
-    is_right = all(name in known and known[name] <= number < 1e9 for name, number in settings.items())
-    shares = [number for name, number in settings.items() if name in FAMILIES]
-    if num_classes < 2 or not is_right or (shares and not sum(shares)):
+        pairs = [(name, _KINDS[name](number)) for name, number in (pair.split("=") for pair in rest)]
+        num_classes, settings = int(first), dict(pairs)
+    except (ValueError, KeyError):
+        num_classes, pairs, settings = 0, [], {}
+    in_range = all(_RANGES[name][0] <= number <= _RANGES[name][1] for name, number in pairs)
+    shares = [number for name, number in pairs if name in FAMILIES]
+    is_right = 2 <= num_classes <= MOST and in_range and len(settings) == len(pairs) and sum(shares or [1])
+    if not is_right:
         raise DataError(
-            f"Expected formula:CLASSES with at least 2 classes, and settings such as formula:600,fractal=1,glyph=1; "
-            f"they are {', '.join(known)}, with a side of at least {LEAST_SIDE} pixels. Received: 'formula:{text}'."
+            f"Expected formula:CLASSES with 2 to {MOST:,} classes, and settings such as formula:600,fractal=1,glyph=1, "
+            f"each once; they are {', '.join(_RANGES)}, with a side of {LEAST_SIDE} to {MOST_SIDE} pixels. "
+            f"Received: 'formula:{text}'."
         )
     return num_classes, settings
 

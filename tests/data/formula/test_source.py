@@ -80,8 +80,14 @@ def test_batches_of_it_train():
         "10,glyph=-1",
         "10,pictures=0",
         "10,side=nan",
+        "10,side=8.7",
+        "10,side=5000",
+        "10,glyph=1,glyph=2",
+        "2000000",
     ],
 )
 def test_anything_else_is_told(text):
-    with pytest.raises(bit.DataError, match=rf"Expected formula:CLASSES with at least 2.*Received: 'formula:{text}'"):
+    with pytest.raises(
+        bit.DataError, match=rf"Expected formula:CLASSES with 2 to 1,000,000 classes.*Received: 'formula:{text}'"
+    ):
         open_data(f"formula:{text}")
