@@ -4,10 +4,10 @@ Each network learns glyphs at a large and at a very small batch per device, 3 se
 digits from its features. The small batch is that of micro-batches: statistics of batch normalization are theirs, while
 the step stays that of 64 pictures; with group normalization the two are the same by construction, so that is trained
 once. The moving averages of batch normalization follow each part, so at the small batch they are those of the last few
-pictures. Prints the medians, writes benchmarks/normalization.json and .png. About an hour on two cores; goes on where
-it stopped.
+dozen pictures. Prints the medians, writes benchmarks/normalization.json and .png. About an hour on two cores; goes on
+where it stopped.
 
-    python benchmarks/normalization.py [--steps=800] [--seeds=3] [--workdir=runs/normalization]
+    python benchmarks/normalization.py [--steps=400] [--seeds=3] [--workdir=runs/normalization]
 """
 
 import argparse
@@ -17,7 +17,8 @@ from pathlib import Path
 from study import cell, medians
 
 DATA = "formula:200,glyph=1,side=16,pictures=300"
-LARGE, SMALL = 1, 32  # micro-batches of 64 pictures: 64 or 2 at a time
+BATCH = 64
+LARGE, SMALL = 1, 16  # micro-batches of it: 64 or 4 pictures at a time
 
 
 def networks():
@@ -36,7 +37,7 @@ def draw(table, path):
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.5), sharey=True)
     names = list(dict.fromkeys(row["network"] for row in table))
     for axis, key, title in ((axes[0], "accuracy", "upstream validation"), (axes[1], "probe", "digits, 10 a class")):
-        for offset, size in ((-0.2, 64), (0.2, 2)):
+        for offset, size in ((-0.2, BATCH // LARGE), (0.2, BATCH // SMALL)):
             rows = {row["network"]: row for row in table if row["batch"] == size}
             values = [100 * (rows[n]["probe"]["10"] if key == "probe" else rows[n]["accuracy"]) for n in names]
             axis.bar([i + offset for i in range(len(names))], values, 0.4, label=f"{size} pictures a device")
@@ -48,7 +49,7 @@ def draw(table, path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workdir", type=Path, default=Path("runs/normalization"))
     options = parser.parse_args()
@@ -68,7 +69,7 @@ def main():
             for seed in range(options.seeds)
         ]
         # Group normalization looks at one picture at a time: tests show that micro-batches change nothing.
-        for size in {"BN": (64 // parts,), "GN": (64, 2)}[name[:2]]:
+        for size in {"BN": (BATCH // parts,), "GN": (BATCH // LARGE, BATCH // SMALL)}[name[:2]]:
             table.append({"network": name, "batch": size, **medians(cells)})
             probe = ", ".join(f"{100 * value:.1f} from {count}" for count, value in table[-1]["probe"].items())
             print(

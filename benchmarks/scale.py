@@ -5,7 +5,7 @@ the same number of steps, and for steps in proportion to the set; then a linear 
 features. Prints the accuracies, writes benchmarks/scale.json and .png. About an hour on two cores; goes on where it
 stopped.
 
-    python benchmarks/scale.py [--steps=150] [--workdir=runs/scale]
+    python benchmarks/scale.py [--steps=100] [--workdir=runs/scale]
 """
 
 import argparse
@@ -37,7 +37,7 @@ def draw(rows, path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=150, help="of each cell, or of the smallest set's")
+    parser.add_argument("--steps", type=int, default=100, help="of each cell, or of the smallest set's")
     parser.add_argument("--workdir", type=Path, default=Path("runs/scale"))
     options = parser.parse_args()
     rows = []

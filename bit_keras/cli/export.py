@@ -8,6 +8,7 @@ from bit_keras.cli.command import Command, define_model_flags, expect
 
 FLAGS = flags.FlagValues()
 define_model_flags(FLAGS)
+flags.DEFINE_boolean("fold", False, "standardize the kernels once: faster, and no longer trainable", flag_values=FLAGS)
 flags.DEFINE_boolean("overwrite", False, "replace OUT if it is a SavedModel", flag_values=FLAGS)
 
 
@@ -19,6 +20,7 @@ class Config:
     out: str
     labels: str | None
     image_size: int | None
+    fold: bool
     overwrite: bool
 
 
@@ -35,7 +37,12 @@ def execute(config):
     from bit_keras.exporting.saved_model import export
 
     out = export(
-        config.model, config.out, class_names=config.labels, image_size=config.image_size, overwrite=config.overwrite
+        config.model,
+        config.out,
+        class_names=config.labels,
+        image_size=config.image_size,
+        fold=config.fold,
+        overwrite=config.overwrite,
     )
     print(f"SavedModel {out}")
 

@@ -8,6 +8,7 @@ from bit_keras.data.mixup import mixup
 from bit_keras.data.pictures import decode_picture
 from bit_keras.data.preprocessing import preprocess_eval, preprocess_train
 from bit_keras.data.share import WHOLE
+from bit_keras.data.telling import check_label
 
 # What a random number is for; folded into the seed so that the three streams are independent.
 ORDER, PICTURE, MIXUP = range(3)
@@ -33,7 +34,7 @@ def training_batches(examples, rule, *, num_classes, seed, start_step=0):
         randomness = tf.random.stateless_uniform([3], folded(seed, PICTURE, position))
         picture = decode_picture(encoded)
         image = preprocess_train(picture, randomness, resize=rule.resize, crop=rule.crop, flip=rule.flip)
-        return image, tf.one_hot(label, num_classes)
+        return image, targets(label, num_classes)
 
     def mixed(step, batch):
         if not rule.mixup_alpha:
@@ -74,7 +75,12 @@ def evaluation_batches(examples, *, batch_size, crop=None, preprocess=None, num_
 
 
 def targets(label, num_classes):
-    """Returns float32 (num_classes,): 1 for the label, or for each of several, else 0."""
+    """Returns float32 (num_classes,): 1 for the label, or for each of several, else 0.
+
+    Raises:
+        tf.errors.InvalidArgumentError: for a label that is not one of the classes.
+    """
+    check_label(label, num_classes)
     hot = tf.one_hot(label, num_classes)
     return hot if label.shape.rank == 0 else tf.reduce_max(tf.concat([hot, tf.zeros((1, num_classes))], 0), 0)
 

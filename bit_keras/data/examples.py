@@ -65,9 +65,8 @@ class Data:
         """Raises a `DataError` if a picture may have several labels."""
         if self.is_multi_label:
             raise DataError(
-                f"Expected one label a picture. Received: {self.name}, with several, which is for pre-training "
-                "with the "
-                "sigmoid loss. Choose other data."
+                f"Expected one label a picture. Received: {self.name}, with several, which is for pre-training with "
+                "the sigmoid loss. Choose other data."
             )
 
 

@@ -1,14 +1,19 @@
 """A prepared TensorFlow Datasets data set, its TFRecord files read by index."""
 
+import re
 from pathlib import Path
 
 import tensorflow as tf
 
 from bit_keras.data.examples import SPLITS, Data
 from bit_keras.data.records import record_examples, records_of, sampled_size
+from bit_keras.data.telling import told
 from bit_keras.errors import DataError
 
 HELD_OUT = 0.02  # for validation, without a split of that name; as the released code has it for CIFAR, train[:98%]
+# Names for which TFDS goes to the network: those of a community ("huggingface:mnist"; a version begins with a digit),
+# and those with an address in them.
+REMOTE = r"^[\w\-]+:(?![\d*])|://"
 
 
 def open_tfds(name, *, seed, whole_train=False):
@@ -16,8 +21,7 @@ def open_tfds(name, *, seed, whole_train=False):
 
     Its test split is the test; without one, its validation split is. What is missing then is taken from train: the
     last 2 % for validation; with `whole_train` the splits stay as they are. A split without labels (-1, as ImageNet's
-    test) is left out. The data set must have been
-    prepared: nothing is downloaded here.
+    test) is left out. The data set must have been prepared: nothing is downloaded here.
 
     Raises:
         DataError: if TFDS does not know it or it is not prepared (the message says how), if it is not stored as
@@ -40,24 +44,26 @@ def open_tfds(name, *, seed, whole_train=False):
 
 
 def _builder(tfds, name):
-    prepare = (
-        f"Prepare it with: python -c \"import tensorflow_datasets as t; t.builder('{name}').download_and_prepare()\""
-    )
+    is_folder = (Path(name) / "dataset_info.json").is_file()
+    if not is_folder and re.search(REMOTE, name):
+        raise DataError(
+            f"Expected a data set of the TFDS catalogue, or the folder of a prepared one. Received: {name!r}, which "
+            "TFDS would look for on the network; nothing is downloaded here. Prepare it elsewhere and name its folder."
+        )
     try:
-        is_folder = (Path(name) / "dataset_info.json").is_file()
         builder = tfds.builder_from_directory(name) if is_folder else tfds.builder(name, try_gcs=False)
     # What TFDS raises for names, versions and configs that it does not know: these were seen.
     except (tfds.core.DatasetNotFoundError, AssertionError, ImportError, TypeError, ValueError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(
-            f"TFDS knows no data set {name!r} ({reason}). Choose one of its catalogue, or a "
-            "prepared one in TFDS_DATA_DIR."
+            f"TFDS knows no data set {name!r} ({reason}). Choose one of its catalogue, or a prepared one in "
+            "TFDS_DATA_DIR."
         ) from error
     files = [str(file) for split in builder.info.splits.values() for file in split.filepaths]
     if any("://" in file for file in files):
         raise DataError(f"Expected {name} on a local disk. Received: {files[0]}. Copy it and set TFDS_DATA_DIR.")
     if not files or not all(Path(file).is_file() for file in files):
-        raise DataError(f"The TFDS data set {name} is not prepared in {builder.data_dir}. {prepare}")
+        raise DataError(f"The TFDS data set {name} is not prepared in {builder.data_dir}. {_how(tfds, builder, name)}")
     if not {"train", "validation", "test"} & set(builder.info.splits):
         raise DataError(
             f"Expected a split train, validation or test in {name}. Received: {list(builder.info.splits)}. Choose "
@@ -69,6 +75,15 @@ def _builder(tfds, name):
             "file_format='tfrecord'."
         )
     return builder
+
+
+def _how(tfds, builder, name):
+    """Says how a data set is prepared."""
+    command = f"python -c \"import tensorflow_datasets as t; t.builder('{name}').download_and_prepare()\""
+    if not builder.MANUAL_DOWNLOAD_INSTRUCTIONS:
+        return f"Prepare it with: {command}"
+    by_hand = Path(tfds.core.constants.DATA_DIR, "downloads", "manual")
+    return f"First put the files that TFDS cannot fetch into {by_hand} by hand, then prepare it with: {command}"
 
 
 def _label_feature(tfds, name, features):
@@ -95,7 +110,8 @@ def _parser(features, label, skip_decoding):
 
 def _splits(builder, parse, whole_train):
     """Train, validation and test, as far as there are any."""
-    given = {name: records_of(builder.info.splits[name].filepaths) for name in SPLITS if name in builder.info.splits}
+    infos = {name: builder.info.splits[name] for name in SPLITS if name in builder.info.splits}
+    given = {name: records_of(info.filepaths, info.shard_lengths) for name, info in infos.items()}
     found = {name: records for name, records in given.items() if _has_labels(records, parse)}
     if whole_train:
         return {name: record_examples(records, parse) for name, records in found.items() if records}
@@ -112,7 +128,11 @@ def _splits(builder, parse, whole_train):
 
 def _has_labels(records, parse):
     """Whether the first record has: TFDS writes -1 where labels are kept back."""
-    return not records or bool(tf.reduce_all(record_examples(records[:1], parse).read(tf.constant(0))[1] >= 0))
+    if not records:
+        return True
+    with told("Close other programs."):
+        _, label = record_examples(records[:1], parse).read(tf.constant(0))
+    return bool(tf.reduce_all(label >= 0))
 
 
 def _image_size(shape, examples, seed):

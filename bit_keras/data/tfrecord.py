@@ -27,14 +27,13 @@ def open_tfrecord(folder, *, seed):
     found = {split: _files(folder, split) for split in SPLITS}
     if not any(found.values()) or not (folder / "labels.txt").is_file():
         raise DataError(
-            f"Expected TFRecord files called train*, validation* or test* in {folder}, and labels.txt with a "
-            "class name a "
-            "line. Rename or add them."
+            f"Expected TFRecord files called train*, validation* or test* in {folder}, and labels.txt with a class "
+            "name a line. Rename or add them."
         )
+    class_names = _class_names(folder / "labels.txt")
     records = {split: records_of(files) for split, files in found.items() if files}
     is_multi_label, parse = _parser(folder, next(filter(None, records.values()), []))
     splits = {split: record_examples(of_split, parse) for split, of_split in records.items() if of_split}
-    class_names = read_labels(folder / "labels.txt")
     for examples in splits.values():
         _check_labels(folder, examples, len(class_names), seed)
     return Data(
@@ -42,7 +41,8 @@ def open_tfrecord(folder, *, seed):
         class_names=class_names,
         splits=splits,
         image_size=sampled_size(next(iter(splits.values())), seed),
-        fingerprint=f"tfrecord-{[(split, *_summary(of_split)) for split, of_split in records.items()]}",
+        # What changes with the records, short of reading them.
+        fingerprint=f"tfrecord-{[(split, len(of_split), of_split.length) for split, of_split in records.items()]}",
         is_multi_label=is_multi_label,
     )
 
@@ -51,14 +51,18 @@ def _files(folder, split):
     return sorted(path for path in folder.glob(f"{split}*") if path.is_file()) if folder.is_dir() else []
 
 
+def _class_names(path):
+    class_names = read_labels(path)
+    if not any(map(str.strip, class_names)):
+        raise DataError(f"Expected a class name a line in {path}. Received: no name at all. Write them, label 0 first.")
+    return class_names
+
+
 def _parser(folder, records):
     """Returns whether pictures have several labels, by the first example, and the function that reads one."""
     if not records:
         raise DataError(f"The TFRecord files in {folder} are empty. Write them again.")
-    path, offset, length = records[0]
-    with open(path, "rb") as file:
-        file.seek(offset)
-        first = file.read(length)
+    first, path = records.read(0), records.paths[0]
     try:
         features = set(tf.train.Example.FromString(first).features.feature)
     except Exception as error:  # protobuf's DecodeError, which each of its versions has elsewhere
@@ -81,18 +85,12 @@ def _parser(folder, records):
 
 def _check_labels(folder, examples, num_classes, seed):
     """Looks at some labels, as many writers count from 1."""
-    sample = np.random.default_rng(seed).permutation(len(examples))[:LABEL_SAMPLE]
+    sample = np.random.default_rng(seed).choice(len(examples), min(len(examples), LABEL_SAMPLE), replace=False)
     with told("Close other programs."):
         labels = [np.ravel(examples.read(tf.constant(index))[1]) for index in sample]
     found = np.concatenate(labels) if labels else np.zeros(0)
     if found.size and (found.min() < 0 or found.max() >= num_classes):
         raise DataError(
             f"Expected labels from 0 to {num_classes - 1} in {folder}, as labels.txt has {num_classes} lines. "
-            "Received: "
-            f"{found.min()} to {found.max()}. If they count from 1, put a line for 0 on top of labels.txt."
+            f"Received: {found.min()} to {found.max()}. If they count from 1, put a line for 0 on top of labels.txt."
         )
-
-
-def _summary(records):
-    """What changes with the records, short of reading them."""
-    return len(records), sum(length for *_, length in records)

@@ -13,7 +13,8 @@ from bit_keras.weights.labels import labels_of, read_labels
 from bit_keras.weights.loading import load, located
 from bit_keras.weights.run_config import read_object, read_run_config
 
-ABOUT = "bit_keras.json"  # asset of a SavedModel: {"image_size", "num_classes", "bit_keras"}
+ABOUT = "bit_keras.json"  # asset of a SavedModel: {"image_size", "num_classes", FOLDED, "bit_keras"}
+FOLDED = "folded"  # whether its kernels are standardized already
 DEFAULT_SIZE = 224  # pixels; what BiT was pre-trained at (paper, section 3.2)
 
 
@@ -111,6 +112,17 @@ def label_indices(classifier, class_names, source):
     return [classifier.class_names.index(name) for name in class_names]
 
 
+def is_folded(path):
+    """Whether `path` is a SavedModel that was exported with `fold`."""
+    return bool(_about(path).get(FOLDED))
+
+
+def _about(folder):
+    """Returns what a SavedModel of ours says of itself; nothing of anything else."""
+    path = folder / "assets" / ABOUT
+    return read_object(path) if path.is_file() else {}
+
+
 def _check(classifier):
     head = classifier.model.layers[-1]
     if classifier.class_names is not None and len(classifier.class_names) != classifier.num_classes:
@@ -134,8 +146,9 @@ def _image_size_of(folder):
         return None
     if run := read_run_config(folder):
         return run["rule"]["crop"]
-    about = folder / "assets" / ABOUT
-    size = read_object(about).get("image_size") if about.is_file() else None
+    size = _about(folder).get("image_size")
     if size is not None and (not isinstance(size, int) or size < 1):
-        raise RunError(f"{about} is damaged: its image_size is {size!r}. Export or copy the folder again.")
+        raise RunError(
+            f"{folder / 'assets' / ABOUT} is damaged: its image_size is {size!r}. Export or copy the folder again."
+        )
     return size

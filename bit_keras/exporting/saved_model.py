@@ -18,12 +18,11 @@ import bit_keras
 from bit_keras.data.pictures import decode_picture
 from bit_keras.data.preprocessing import preprocess_eval
 from bit_keras.errors import SaveError, UserError
-from bit_keras.evaluation.classifier import ABOUT, open_classifier, takes_pixels
+from bit_keras.evaluation.classifier import ABOUT, FOLDED, open_classifier, takes_pixels
+from bit_keras.exporting.twins import features, folded, servable
 from bit_keras.files import atomic_folder, write_json
-from bit_keras.weights.assigning import arrays_of, freeze_alike
 from bit_keras.weights.labels import labels_text
-from bit_keras.weights.loading import load_arrays
-from bit_keras.weights.names import architecture_of, canonical_name
+from bit_keras.weights.names import canonical_name
 from bit_keras.weights.run_config import LABELS
 
 # Largest difference between the folder's outputs and the model's, relative to their size if that is over 1; ten times
@@ -35,7 +34,13 @@ ENCODED = tf.TensorSpec([None], tf.string, name="image_bytes")
 
 
 def export(
-    model_or_run, out: str | PathLike, *, class_names=None, image_size: int | None = None, overwrite: bool = False
+    model_or_run,
+    out: str | PathLike,
+    *,
+    class_names=None,
+    image_size: int | None = None,
+    fold: bool = False,
+    overwrite: bool = False,
 ) -> Path:
     """Writes a BiT as a SavedModel folder, float32, and returns its path.
 
@@ -55,6 +60,9 @@ def export(
         out: the folder, which must not exist yet or be empty.
         class_names: one for each output; None takes the run's, else numbers.
         image_size: side of the square in pixels that encoded pictures are resized to; None takes the run's, else 224.
+        fold: writes the kernels as they are applied, standardized once instead of in each call: faster, most of all for
+            single pictures, but nothing of it is trainable, and `bit.finetune` refuses it. `receipt.json` and
+            `assets/bit_keras.json` say which it is.
         overwrite: replaces an older SavedModel, once the new one is whole; any other folder is never replaced.
 
     Raises:
@@ -65,16 +73,17 @@ def export(
     folder = Path(out)
     _check_place(folder, model_or_run, overwrite)
     classifier = open_classifier(model_or_run, labels=class_names, image_size=image_size)
-    model = _servable(classifier.model)
+    model = servable(classifier.model)
     with atomic_folder(folder) as partial, tempfile.TemporaryDirectory() as assets:
-        module = _module(model, classifier, Path(assets))
+        module = _module(folded(model) if fold else model)
+        module.assets = _assets(classifier, Path(assets), fold)
         try:
             tf.saved_model.save(module, str(partial), signatures=_signatures(module, classifier))
         except tf.errors.OpError as error:
             # Around the reason, TensorFlow tells which operation and which of its temporary files.
             reason = error.message.split(" [Op:")[0].split("; ")[-1]
             raise SaveError(f"Could not write {folder}: {reason}. Free some space and export again.") from error
-        _write_receipt(partial, model, classifier.image_size)
+        _write_receipt(partial, model, classifier.image_size, fold)
     return folder
 
 
@@ -89,24 +98,10 @@ def _check_place(folder, source, overwrite):
         raise UserError(f"{folder} holds what is to be exported, {source}. Choose another folder.")
 
 
-def _servable(model):
-    """Returns the model itself, or its float32 twin for any size where a dtype or a size would be fixed."""
-    arrays = arrays_of(model)
-    architecture_of({name: array.shape for name, array in arrays.items()}, f"the model {model.name}")
-    if not isinstance(_features(model), keras.layers.GlobalAveragePooling2D):
-        raise UserError("Expected a model with average pooling. Received: one with pooling='max'. Build it with 'avg'.")
-    is_float32 = all(layer.compute_dtype == "float32" for layer in model.layers)
-    if is_float32 and model.input_shape[1:3] == (None, None):
-        return model
-    twin = load_arrays(arrays, model.name, dtype="float32", include_preprocessing=takes_pixels(model))
-    freeze_alike(twin, model)
-    return twin
-
-
-def _module(model, classifier, assets):
-    """Returns the trackable object: the call, the variables and the assets."""
+def _module(model):
+    """Returns the trackable object: the call and the variables."""
     variables = {v.path: tf.Variable(v.numpy(), name=canonical_name(v), trainable=v.trainable) for v in model.variables}
-    both = keras.Model(model.inputs, {"features": _features(model).output, "outputs": model.output})
+    both = keras.Model(model.inputs, {"features": features(model).output, "outputs": model.output})
     scale, offset = (255.0, 0.0) if takes_pixels(model) else (2.0, -1.0)
 
     @tf.function
@@ -134,21 +129,14 @@ def _module(model, classifier, assets):
     module.variables = list(variables.values())
     module.trainable_variables = [v for v in variables.values() if v.trainable]
     module.regularization_losses = []
-    module.assets = _assets(classifier, assets)
     return module
 
 
-def _features(model):
-    try:
-        return model.get_layer("features")
-    except ValueError as error:
-        raise UserError("Expected a model with pooled features. Received: one built with pooling=None.") from error
-
-
-def _assets(classifier, folder):
+def _assets(classifier, folder, fold):
     about = {
         "image_size": classifier.image_size,
         "num_classes": classifier.num_classes,
+        FOLDED: fold,
         "bit_keras": bit_keras.__version__,
     }
     (folder / ABOUT).write_text(json.dumps(about) + "\n", encoding="utf-8")
@@ -178,7 +166,7 @@ def _signatures(module, classifier):
     return {"serving_default": serve, "features": module.features}
 
 
-def _write_receipt(folder, model, size):
+def _write_receipt(folder, model, size, fold):
     """Reads the folder back and compares; an export that differs from its model is no export."""
     pixels = np.random.default_rng(0).random((2, size, size, 3), np.float32)
     scale, offset = (255.0, 0.0) if takes_pixels(model) else (2.0, -1.0)
@@ -198,6 +186,7 @@ def _write_receipt(folder, model, size):
             "max_difference": difference,
             "compared": f"outputs of 2 random pictures of {size} px (numpy default_rng(0)), to the model in float32",
             "parameters": model.count_params(),
+            FOLDED: fold,
             "versions": versions(),
         },
     )

@@ -175,7 +175,7 @@ def _check_whole(**counts):
 
 
 def _check_epochs(epochs):
-    if not isinstance(epochs, Real) or not 0 < epochs < math.inf:
+    if not isinstance(epochs, Real) or not 0 < float(epochs) < math.inf:
         raise UserError(f"Expected `epochs` above 0. Received: epochs={epochs!r}.")
 
 

@@ -144,8 +144,8 @@ def check_settings(settings):
 def check_whole(name, value, least, most=math.inf):
     """Raises a `UserError` unless `value` is a whole number of at least `least`, and at most `most`."""
     if not isinstance(value, Integral) or not least <= value <= most:
-        limit = "" if most == math.inf else f" and at most {most}"
-        raise UserError(f"Expected `{name}` of at least {least}{limit}, a whole number. Received: {name}={value!r}.")
+        limit = "" if most == math.inf else f" up to {most}"
+        raise UserError(f"Expected `{name}` of at least {least}, a whole number{limit}. Received: {name}={value!r}.")
 
 
 def _backbone_parameters(model):

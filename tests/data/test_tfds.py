@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from bit_keras.data import records
 from bit_keras.data.opening import open_data
 from bit_keras.data.pictures import decode_picture
 from bit_keras.errors import DataError
@@ -154,3 +155,43 @@ def test_an_unprepared_data_set_is_told_how_to_prepare(tmp_path, monkeypatch):
 def test_a_name_that_tfds_does_not_know_is_an_error_in_words(name):
     with pytest.raises(DataError, match="TFDS"):
         open_data(f"tfds:{name}")
+
+
+def test_files_that_are_fetched_by_hand_are_asked_for_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(tiny_dataset.TinyThree, "MANUAL_DOWNLOAD_INSTRUCTIONS", "Ask the authors.")
+    with pytest.raises(
+        DataError, match=rf"First put .* into {tmp_path}/downloads/manual by hand, then prepare it with"
+    ):
+        open_data("tfds:tiny_three")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["huggingface:mnist", "kaggle:a/b:1.0.0", "huggingface:a:b", "mnist/data_dir=gs://bucket", "gs://a/mnist/1.0.0"],
+)
+def test_a_name_that_tfds_would_look_for_on_the_network_is_refused_before_it_does(monkeypatch, name):
+    monkeypatch.setattr(tfds, "builder", lambda *_, **__: pytest.fail("TFDS was asked"))
+    with pytest.raises(DataError, match=rf"Received: '{name}'.*nothing is downloaded here"):
+        open_data(f"tfds:{name}")
+
+
+def test_a_file_with_another_number_of_records_than_the_data_set_says_is_named(prepared, tmp_path, monkeypatch):
+    copy = shutil.copytree(prepared, tmp_path / "tfds")
+    shard = next(copy.rglob("tiny_three-test.tfrecord-00000*"))
+    records = [record.numpy() for record in tf.data.TFRecordDataset(str(shard))]
+    with tf.io.TFRecordWriter(str(shard)) as writer:
+        for record in records[:-1]:
+            writer.write(record)
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(copy))
+    with pytest.raises(DataError, match=rf"Expected {len(records)} records in {shard}.*Received: {len(records) - 1}\."):
+        open_data("tfds:tiny_three")
+
+
+def test_only_the_files_that_are_looked_at_have_their_headers_read(monkeypatch):
+    read, original = [], records._starts
+    monkeypatch.setattr(records, "_starts", lambda path: (read.append(path), original(path))[1])
+    monkeypatch.setattr("bit_keras.data.tfds.sampled_size", lambda *_: (6, 9))
+    assert len(open_data("tfds:tiny_three").splits["train"].files) == 3
+    assert all("tfrecord-00000-of" in path for path in read)
+    assert len(read) == 3  # the first file of each split, whose first label tells whether there are any

@@ -1,5 +1,7 @@
 """Folders of TFRecord files of tf.train.Example."""
 
+import gzip
+
 import pytest
 import tensorflow as tf
 
@@ -78,7 +80,30 @@ def test_labels_that_count_from_1_are_noticed(folder):
 
 def test_a_damaged_picture_is_one_sentence(folder):
     write(folder / "train-00000-of-00002", [{"image/encoded": b"\xff\xd8\xff no picture", "image/class/label": [1]}])
-    with pytest.raises(bit.DataError, match="A picture is damaged"):
+    with pytest.raises(bit.DataError, match=rf"A picture is damaged.*: record 1 of {folder}/train-00000-of-00002\. "):
+        open_data(f"tfrecord:{folder}")
+
+
+def test_the_fingerprint_is_the_counts_and_the_lengths_of_the_records_so_that_runs_resume(folder):
+    splits = ("train", "validation")
+    records = {split: list(tf.data.TFRecordDataset(sorted(map(str, folder.glob(f"{split}*"))))) for split in splits}
+    known = [(split, len(items), sum(len(item.numpy()) for item in items)) for split, items in records.items()]
+    assert open_data(f"tfrecord:{folder}").fingerprint == f"tfrecord-{known}"
+
+
+@pytest.mark.parametrize("text", ["", "\n", " \n\n"])
+def test_an_empty_list_of_classes_is_refused(folder, text):
+    (folder / "labels.txt").write_text(text)
+    with pytest.raises(
+        bit.DataError, match=rf"Expected a class name a line in {folder}/labels.txt\. Received: no name"
+    ):
+        open_data(f"tfrecord:{folder}")
+
+
+def test_gzipped_files_are_called_so(folder):
+    path = folder / "train-00001-of-00002"
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    with pytest.raises(bit.DataError, match=rf"without compression in {path}\. Received: gzip"):
         open_data(f"tfrecord:{folder}")
 
 

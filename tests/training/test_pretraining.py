@@ -161,7 +161,7 @@ MISTAKES = {
     "decays": ({"decay_epochs": 30}, "`decay_epochs` as numbers"),
     "probe": ({"probe_data": "nowhere"}, "There is no data 'nowhere'"),
     "files": ({"shard_files": True}, "at least 1 record files"),
-    "seed": ({"seed": 2**32}, "`seed` of at least 0 and at most 4294967295"),
+    "seed": ({"seed": 2**32}, "`seed` of at least 0, a whole number up to 4294967295"),
     "not a number of epochs": ({"epochs": float("nan"), "steps": None}, "`epochs` above 0"),
     "a number for a service": ({"data_service": 5}, "`data_service` as the address"),
     "setting": ({"colour": 3}, "settings of a recipe"),

@@ -1,0 +1,62 @@
+"""A folded SavedModel computes what the model computes, says that it is folded, and does not train."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import bit_keras as bit
+from tests.layers.formulas import standardized
+
+
+@pytest.fixture(scope="module")
+def folded(small_model, tmp_path_factory):
+    """The folder of the small model, folded."""
+    folder = tmp_path_factory.mktemp("folded") / "model"
+    return bit.export(small_model, folder, class_names=("ant", "bee", "cat"), image_size=48, fold=True)
+
+
+def difference(first, second):
+    return np.abs(np.asarray(first) - np.asarray(second)).max()
+
+
+@pytest.mark.parametrize("shape", [(1, 48, 48), (3, 40, 57)])
+def test_it_agrees_with_the_trainable_savedmodel(folded, loaded, images, shape):
+    pixels = images(*shape)
+    assert difference(tf.saved_model.load(str(folded))(pixels), loaded(pixels)) < 1e-5
+
+
+def test_its_kernels_are_those_of_the_formula(folded, small_model):
+    found = {v.name.removesuffix(":0"): v.numpy() for v in tf.saved_model.load(str(folded)).variables}
+    kernel = small_model.get_layer("block2-unit01-b-standardized_conv2d").kernel.numpy()
+    assert difference(found["resnet/block2/unit01/b/conv2d/kernel"], standardized(kernel)) < 1e-5
+    assert not any("standardized" in name for name in found)
+
+
+def test_nothing_of_it_trains(folded):
+    assert list(tf.saved_model.load(str(folded)).trainable_variables) == []
+
+
+def test_the_files_say_which_it_is(folded, exported):
+    for folder, expected in ((folded, True), (exported, False)):
+        assert json.loads((folder / "receipt.json").read_text())["folded"] is expected
+        assert json.loads((folder / "assets" / "bit_keras.json").read_text())["folded"] is expected
+
+
+def test_it_names_pictures_as_the_other_does(folded, exported, photos):
+    picture = next(photos.rglob("*.png"))
+    ours, theirs = (bit.predict(folder, picture)[0] for folder in (folded, exported))
+    assert ours.class_name == theirs.class_name and ours.scores == pytest.approx(theirs.scores, abs=1e-5)
+
+
+def test_it_is_refused_as_the_beginning_of_a_run(folded, photos, tmp_path):
+    with pytest.raises(bit.UserError, match=r"Expected weights that train.*folded for inference"):
+        bit.finetune(photos, model=folded, workdir=tmp_path / "run")
+
+
+@pytest.mark.parametrize("options", [{"normalization": "batch"}, {"weight_standardization": False}])
+def test_networks_of_the_ablation_fold_too(options, images, tmp_path):
+    model = bit.build("R14x0.5", num_classes=0, seed=0, **options)
+    loaded = tf.saved_model.load(str(bit.export(model, tmp_path / "out", image_size=32, fold=True)))
+    assert difference(loaded(images(2, 32, 32)), model(2 * images(2, 32, 32) - 1)) < 1e-5
