@@ -1,0 +1,187 @@
+"""The networks that `throughput.py` compares, each in a process of its own, which computes when it is told to.
+
+Reads lines of JSON: {"task", "batch", "side"} prepares, "go" computes once; answers each with a line of JSON.
+"""
+
+import argparse
+import json
+import resource
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+CLASSES, RATE, MOMENTUM = 1000, 0.01, 0.9
+
+
+def pictures(batch, side):
+    """Returns random pictures in [-1, 1] and labels."""
+    rng = np.random.default_rng(0)
+    return rng.uniform(-1, 1, (batch, side, side, 3)).astype("float32"), np.arange(batch) % CLASSES
+
+
+class Keras:
+    """A Keras model on TensorFlow; `change` puts other layers in the place of ours."""
+
+    def __init__(self, variant, dtype="float32", change=None):
+        import bit_keras as bit
+        from bit_keras.models import resnet_v2
+
+        if change:
+            change(resnet_v2)
+        self.model = bit.build(variant, num_classes=CLASSES, seed=0, dtype=dtype)
+
+    def inference(self, batch, side):
+        import tensorflow as tf
+
+        images = tf.constant(pictures(batch, side)[0])
+        call = tf.function(lambda pixels: self.model(pixels, training=False))
+        return lambda: call(images).numpy()
+
+    def training(self, batch, side):
+        import tensorflow as tf
+
+        from bit_keras.training.step import ReducedMomentum, TrainStep
+
+        images, labels = pictures(batch, side)
+        strategy = tf.distribute.get_strategy()
+        step = TrainStep(self.model, ReducedMomentum(RATE, MOMENTUM), strategy, batch_size=batch)
+        batches = iter(tf.data.Dataset.from_tensors((images, np.eye(CLASSES, dtype="float32")[labels])).repeat())
+        return lambda: step.run(batches, np.int32(1)).numpy()
+
+
+class Folded:
+    """Our folded SavedModel."""
+
+    def __init__(self, variant):
+        import tensorflow as tf
+
+        import bit_keras as bit
+
+        with tempfile.TemporaryDirectory() as folder:
+            model = bit.build(variant, num_classes=CLASSES, seed=0)
+            self.module = tf.saved_model.load(str(bit.export(model, f"{folder}/out", fold=True)))
+
+    def inference(self, batch, side):
+        import tensorflow as tf
+
+        images = tf.constant((pictures(batch, side)[0] + 1) / 2)
+        return lambda: self.module(images).numpy()
+
+
+class Transformers:
+    """Hugging Face's `BitForImageClassification` on PyTorch, channels last."""
+
+    def __init__(self, variant, compiled=False):
+        import torch
+        from transformers import BitConfig, BitForImageClassification
+
+        from bit_keras.models.variant import Variant
+
+        network = Variant.parse(variant)
+        config = BitConfig(
+            depths=list(network.units),
+            hidden_sizes=[int(256 * 2**block * network.width) for block in range(4)],
+            embedding_size=int(64 * network.width),
+            num_labels=CLASSES,
+        )
+        self.network = BitForImageClassification(config).to(memory_format=torch.channels_last)
+        self.module = torch.compile(self.network) if compiled else self.network
+
+    def inference(self, batch, side):
+        import torch
+
+        images, _ = self._pictures(batch, side)
+        self.network.eval()
+
+        def run():
+            with torch.inference_mode():
+                return self.module(images).logits.numpy()
+
+        return run
+
+    def training(self, batch, side):
+        import torch
+
+        images, labels = self._pictures(batch, side)
+        optimizer = torch.optim.SGD(self.network.parameters(), RATE, MOMENTUM)
+        self.network.train()
+
+        def run():
+            optimizer.zero_grad()
+            loss = torch.nn.functional.cross_entropy(self.module(images).logits, labels)
+            loss.backward()
+            optimizer.step()
+            return loss.item()
+
+        return run
+
+    def _pictures(self, batch, side):
+        import torch
+
+        images, labels = pictures(batch, side)
+        images = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+        return images, torch.from_numpy(labels)
+
+
+def stock(resnet_v2):
+    """Keras's own group normalization, and a standardization as one would write it first."""
+    import keras
+    from keras import layers, ops
+
+    class StandardizedConv2D(layers.Conv2D):
+        def convolution_op(self, inputs, kernel):
+            mean, variance = ops.moments(kernel, axes=(0, 1, 2), keepdims=True)
+            return super().convolution_op(inputs, (kernel - mean) / ops.sqrt(variance + 1e-10))
+
+    resnet_v2.StandardizedConv2D = StandardizedConv2D
+    resnet_v2.GroupNorm = lambda **options: keras.layers.GroupNormalization(32, epsilon=1e-5, **options)
+
+
+def bound(resnet_v2):
+    """Convolutions and ReLU alone: what no normalization can be faster than."""
+    from keras import layers
+
+    resnet_v2.StandardizedConv2D = layers.Conv2D
+    resnet_v2.GroupNorm = layers.Identity
+
+
+FORMS = {
+    "convolutions and ReLU alone": lambda variant: Keras(variant, change=bound),
+    "ours, as trained": Keras,
+    "ours, folded export": Folded,
+    "ours, mixed_bfloat16": lambda variant: Keras(variant, dtype="mixed_bfloat16"),
+    "stock Keras layers": lambda variant: Keras(variant, change=stock),
+    "transformers, eager": Transformers,
+    "transformers, torch.compile": lambda variant: Transformers(variant, compiled=True),
+}
+
+
+def answer(line):
+    print(json.dumps(line), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("form", choices=FORMS)
+    parser.add_argument("variant")
+    options = parser.parse_args()
+    network, run = FORMS[options.form](options.variant), None
+    answer("ready")
+    for line in map(json.loads, sys.stdin):
+        if line == "go":
+            begin = time.perf_counter()
+            run()
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            answer({"seconds": time.perf_counter() - begin, "peak_bytes": peak})
+            continue
+        task = getattr(network, line["task"], None)
+        run = task(line["batch"], line["side"]) if task else None
+        for _ in range(2 if run else 0):  # builds the graph, then finds its memory
+            run()
+        answer(bool(run))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""Our BiT against others and against its own convolutions, R50x1 on this machine, in inference and training.
+
+Each network has a process of its own; they take turns, one computing at a time (A B C A B C ...), so that a machine
+that slows down slows them alike. Prints median pictures a second; ratios within the rounds, with their quartiles, to
+convolutions and ReLU alone (the bound) and to the fastest of the others' networks; and the peak memory of each process
+so far. Writes benchmarks/throughput.json and .png.
+
+    python benchmarks/throughput.py [--variant=R50x1] [--rounds=7] [--cases=inference:1:224,...]
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from forms import FORMS
+
+CASES = "inference:16:224,inference:1:224,training:32:128,inference:16:128,inference:1:128,inference:1:448"
+BOUND, OURS = "convolutions and ReLU alone", "ours"
+FORMS_SCRIPT = Path(__file__).with_name("forms.py")
+
+
+class Worker:
+    """One network in a process of its own."""
+
+    def __init__(self, form, variant):
+        command = [sys.executable, str(FORMS_SCRIPT), form, variant]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen(command, text=True, **pipes)
+        self.is_there = self._answer() == "ready"
+
+    def ask(self, line):
+        """Sends a line and returns the answer; None if the process has ended."""
+        try:
+            self.process.stdin.write(json.dumps(line) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            return None
+        return self._answer()
+
+    def close(self):
+        """Ends the process."""
+        self.process.stdin.close()
+        self.process.wait()
+
+    def _answer(self):
+        line = self.process.stdout.readline()
+        return json.loads(line) if line else None
+
+
+def case(workers, task, batch, side, rounds):
+    """Returns {form: {"seconds": of each round, "peak_bytes"}} of those that can do the task."""
+    prepared = {form: worker.ask({"task": task, "batch": batch, "side": side}) for form, worker in workers.items()}
+    able = {form: workers[form] for form, is_able in prepared.items() if is_able}
+    answers = {form: [] for form in able}
+    for _ in range(rounds):
+        for form, worker in able.items():
+            answers[form].append(worker.ask("go"))
+    return {
+        form: {"seconds": [one["seconds"] for one in given], "peak_bytes": given[-1]["peak_bytes"]}
+        for form, given in answers.items()
+        if all(given)
+    }
+
+
+def summary(found, batch):
+    """Returns {form: {"pictures_per_second", "of_bound", "of_fastest_other", "peak_bytes"}}; ratios with quartiles."""
+    seconds = {form: np.array(one["seconds"]) for form, one in found.items()}
+    others = [form for form in seconds if form != BOUND and not form.startswith(OURS)]
+    fastest = min(others, key=lambda form: np.median(seconds[form]), default=None)
+    return {
+        form: {
+            "pictures_per_second": batch / float(np.median(values)),
+            "of_bound": _quartiles(seconds[BOUND] / values) if BOUND in seconds else None,
+            "of_fastest_other": _quartiles(seconds[fastest] / values) if fastest else None,
+            "fastest_other": fastest,
+            "peak_bytes": found[form]["peak_bytes"],
+        }
+        for form, values in seconds.items()
+    }
+
+
+def _quartiles(ratios):
+    return [float(ratio) for ratio in np.quantile(ratios, [0.25, 0.5, 0.75])]
+
+
+def told(name, rows):
+    """Returns a case as a table in Markdown."""
+    lines = [
+        f"{name}",
+        "",
+        "| network | pictures/s | of the bound | of the fastest other | peak memory, GB |",
+        "|" + "---|" * 5,
+    ]
+    for form, row in rows.items():
+        ratios = [_told(row[key]) for key in ("of_bound", "of_fastest_other")]
+        lines.append(
+            f"| {form} | {row['pictures_per_second']:.1f} | {ratios[0]} | {ratios[1]} | {row['peak_bytes'] / 1e9:.2f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _told(quartiles):
+    return f"{quartiles[1]:.2f} ({quartiles[0]:.2f} to {quartiles[2]:.2f})" if quartiles else ""
+
+
+def draw(results, path):
+    import matplotlib.pyplot as plt
+
+    figure, axis = plt.subplots(figsize=(9, 4))
+    forms = [form for form in FORMS if form != BOUND and any(form in rows for rows in results.values())]
+    for number, form in enumerate(forms):
+        heights = [rows[form]["of_bound"][1] if form in rows else 0 for rows in results.values()]
+        places = [place + (number - len(forms) / 2) * 0.13 for place in range(len(results))]
+        axis.bar(places, heights, 0.13, label=form)
+    axis.axhline(1, color="black", linewidth=0.8)
+    axis.set_xticks(range(len(results)), [name.replace(", ", "\n") for name in results])
+    axis.set(ylabel="speed of convolutions and ReLU alone = 1")
+    axis.legend(fontsize=8)
+    figure.savefig(path, dpi=110, bbox_inches="tight")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--variant", default="R50x1")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--cases", default=CASES, help="task:batch:pixels, several with commas between them")
+    options = parser.parse_args()
+    workers = {form: Worker(form, options.variant) for form in FORMS}
+    for form in [form for form, worker in workers.items() if not worker.is_there]:
+        print(f"Without {form}, which could not be started here.")
+        del workers[form]
+    results = {}
+    for text in options.cases.split(","):
+        task, batch, side = text.split(":")
+        name = f"{options.variant}, {task}, batch {batch}, {side} px"
+        found = case(workers, task, int(batch), int(side), options.rounds)
+        results[name] = summary(found, int(batch))
+        print(told(name, results[name]), flush=True)
+    for worker in workers.values():
+        worker.close()
+    here = Path(__file__)
+    here.with_suffix(".json").write_text(json.dumps({"rounds": options.rounds, "cases": results}, indent=2) + "\n")
+    draw(results, here.with_suffix(".png"))
+
+
+if __name__ == "__main__":
+    main()
