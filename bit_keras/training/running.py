@@ -75,7 +75,7 @@ def _execute(session):
     if is_chief:
         folder.begin(session.config, session.data)
     log = MetricsLog(folder.metrics, session.start) if is_chief else NoLog()
-    if session.note:
+    if session.note and is_chief:
         print(session.note)
         log.add([{"step": session.start, "note": session.note}])
     evaluator = Evaluator(session.step.model, session.step.strategy, session.step.loss)
