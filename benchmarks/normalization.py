@@ -4,7 +4,7 @@ Each network learns glyphs at a large and at a very small batch per device, 3 se
 digits from its features. The small batch is that of micro-batches: statistics of batch normalization are theirs, while
 the step stays that of 64 pictures; with group normalization the two are the same by construction, so that is trained
 once. The moving averages of batch normalization follow each part, so at the small batch they are those of the last few
-dozen pictures. Prints the medians, writes benchmarks/normalization.json and .png. About an hour on two cores; goes on
+dozen pictures. Prints the medians, writes benchmarks/normalization.json and .png. About 40 minutes on one core; goes on
 where it stopped.
 
     python benchmarks/normalization.py [--steps=300] [--seeds=3] [--workdir=runs/normalization]

@@ -2,7 +2,7 @@
 
 The sets are 50, 200 and 800 classes of glyphs (1:4:16), each with 100 pictures a class. Each cell is trained twice: for
 the same number of steps, and for steps in proportion to the set; then a linear probe learns real digits from the
-features. Prints the accuracies, writes benchmarks/scale.json and .png. About an hour on two cores; goes on where it
+features. Prints the accuracies, writes benchmarks/scale.json and .png. About 50 minutes on one core; goes on where it
 stopped.
 
     python benchmarks/scale.py [--steps=100] [--workdir=runs/scale]
@@ -30,6 +30,7 @@ def draw(rows, path):
             axis.plot([row["classes"] for row in points], accuracies, "o-", label=variant)
         axis.set(xlabel="upstream classes", xscale="log", title=f"{length} number of steps")
         axis.set_xticks(CLASSES, CLASSES)
+        axis.minorticks_off()
     axes[0].set(ylabel=f"digits, {SHOT} a class, linear probe, %")
     axes[0].legend()
     figure.savefig(path, dpi=110, bbox_inches="tight")

@@ -2,9 +2,9 @@
 
 The paper (section 4.2): with 1e-5 a run looks better early and ends worse; a rate that falls early looks better early
 and ends worse too. What decay does grows with rate x decay x steps, of which the paper's runs have hundreds of times as
-much as these: so 1e-2 against 1e-3, where the product is of the paper's size, run beside them. Each runs on glyphs, 3
+much as these: so 1e-2, which brings the product near the paper's, and 1e-3 run beside them. Each runs on glyphs, 3
 seeds; a linear probe learns real digits from the features. Prints the medians, writes benchmarks/schedule.json and .png
-with the curves. About half an hour on two cores; goes on where it stopped.
+with the curves. About an hour on one core; goes on where it stopped.
 
     python benchmarks/schedule.py [--steps=1000] [--seeds=3] [--workdir=runs/schedule]
 """
