@@ -1,6 +1,7 @@
 """Batches that are a pure function of (seed, step), and evaluation batches in which every example counts once."""
 
 import functools
+import os
 
 import tensorflow as tf
 
@@ -43,7 +44,7 @@ def training_batches(examples, rule, *, num_classes, seed, start_step=0):
 
     positions = tf.data.Dataset.range(start_step * rule.batch_size, tf.int64.max)
     batches = positions.map(example, tf.data.AUTOTUNE, deterministic=True).batch(rule.batch_size, drop_remainder=True)
-    return batches.enumerate(start_step).map(mixed, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return ahead(batches.enumerate(start_step).map(mixed, tf.data.AUTOTUNE))
 
 
 def evaluation_batches(examples, *, batch_size, crop=None, preprocess=None, num_classes=None, share=WHOLE):
@@ -71,7 +72,19 @@ def evaluation_batches(examples, *, batch_size, crop=None, preprocess=None, num_
 
     positions = share.positions(batch_size, 0, -(-size // batch_size))
     pictures = positions.map(example, tf.data.AUTOTUNE, deterministic=True)
-    return share.batched(pictures, batch_size).prefetch(tf.data.AUTOTUNE)
+    return ahead(share.batched(pictures, batch_size))
+
+
+def ahead(batches):
+    """Returns the batches, made by all processors while those before are in use.
+
+    Without the thread that would tune their number: an iterator that is let go sometimes waits for that thread's next
+    look, up to a minute (seen in TensorFlow 2.21, where the call to stop can come before the thread waits for it).
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    options.autotune.initial_parallelism = os.cpu_count()
+    return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
 def targets(label, num_classes):

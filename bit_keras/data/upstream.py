@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from bit_keras.data.batches import PICTURE, folded, shuffled, targets
+from bit_keras.data.batches import PICTURE, ahead, folded, shuffled, targets
 from bit_keras.data.inception import decode_inception_crop
 from bit_keras.data.share import WHOLE
 from bit_keras.errors import DataError
@@ -35,7 +35,7 @@ def upstream_batches(examples, recipe, *, num_classes, seed, start_step=0, share
     positions = share.positions(recipe.batch_size, start_step, tf.int64.max // recipe.batch_size)
     pictures = positions.map(example, tf.data.AUTOTUNE, deterministic=True)
     batches = share.batched(pictures, recipe.batch_size)
-    return _served(batches, service).prefetch(tf.data.AUTOTUNE)
+    return ahead(_served(batches, service))
 
 
 def sharded_batches(examples, recipe, *, num_classes, seed, start_step=0, share=WHOLE, service=None):
@@ -61,7 +61,7 @@ def sharded_batches(examples, recipe, *, num_classes, seed, start_step=0, share=
     records = chosen.interleave(tf.data.TFRecordDataset, cycle_length=min(16, len(files)), **reading)
     shuffled_records = records.shuffle(READ_AHEAD, seed + start_step).repeat()
     pictures = shuffled_records.enumerate().map(example, tf.data.AUTOTUNE, deterministic=True)
-    return _served(share.batched(pictures, recipe.batch_size), service).prefetch(tf.data.AUTOTUNE)
+    return ahead(_served(share.batched(pictures, recipe.batch_size), service))
 
 
 def check_files(examples, hosts):

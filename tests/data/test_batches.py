@@ -5,8 +5,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from bit_keras.data.batches import training_batches
+from bit_keras.data.batches import ahead, training_batches
 from tests.data.making import in_memory, noise
 
 
@@ -133,3 +134,9 @@ def test_mixup_has_one_share_for_the_whole_batch_and_another_in_the_next():
         np.testing.assert_allclose(shares, shares[0], atol=1e-6)
         found.append(float(shares[0]))
     assert len(set(found)) == 4 and max(found) < 1
+
+
+def test_no_thread_tunes_the_batches_as_letting_go_of_it_can_take_a_minute():
+    batches = ahead(tf.data.Dataset.range(3))
+    assert list(batches.as_numpy_iterator()) == [0, 1, 2]
+    assert batches.options().autotune.enabled is False
