@@ -53,8 +53,8 @@ def execute(config):
 
 COMMAND = Command(
     "bit-keras export MODEL OUT",
-    "Writes a SavedModel folder that TensorFlow Serving, TF-Hub and bit-keras itself load, or with --format=onnx a file\n"
-    "for ONNX Runtime and its like. MODEL is a run folder, a SavedModel, a weights file or a preset.",
+    "Writes a SavedModel folder that TensorFlow Serving, TF-Hub and bit-keras itself load, or with --format=onnx a\n"
+    "file for ONNX Runtime and its like. MODEL is a run folder, a SavedModel, a weights file or a preset.",
     FLAGS,
     configure,
     execute,
