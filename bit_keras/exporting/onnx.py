@@ -18,9 +18,9 @@ from bit_keras.files import atomic_file
 OPSET = 18
 # Bytes that the weights may have: protobuf holds 2 GiB, of which the graph of the deepest network takes under 16 MiB.
 LIMIT = 2**31 - 2**24
-# Largest difference between the file's outputs and the model's, relative to their size if that is over 1. Another
-# runtime sums in another order; seen were up to TODO.
-TOLERANCE = 1e-4
+# Largest difference between the file's outputs and the model's, relative to their size if that is over 1; ten times
+# what was seen (seeded R50x1 and R101x1, up to 3.1e-5): another runtime sums in another order.
+TOLERANCE = 3e-4
 IMAGES = tf.TensorSpec([None, None, None, 3], tf.float32, name="images")
 
 
