@@ -70,6 +70,44 @@ class Folded:
         return lambda: self.module(images).numpy()
 
 
+class OnnxRuntime:
+    """Our ONNX file in ONNX Runtime, on the CPU."""
+
+    def __init__(self, variant):
+        import onnxruntime
+
+        self.run = exported_onnx(
+            variant, lambda file: onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"]).run
+        )
+
+    def inference(self, batch, side):
+        images = (pictures(batch, side)[0] + 1) / 2
+        return lambda: self.run(["logits"], {"images": images})[0]
+
+
+class OpenVino:
+    """Our ONNX file in OpenVINO, on the CPU; in float32, as that CPU may have it compute in bfloat16 unasked."""
+
+    def __init__(self, variant):
+        import openvino
+
+        precision = {"INFERENCE_PRECISION_HINT": "f32"}
+        self.compiled = exported_onnx(variant, lambda file: openvino.Core().compile_model(file, "CPU", precision))
+
+    def inference(self, batch, side):
+        images = (pictures(batch, side)[0] + 1) / 2
+        return lambda: self.compiled(images)[0]
+
+
+def exported_onnx(variant, read):
+    """Returns what `read` makes of the path of our ONNX file."""
+    import bit_keras as bit
+
+    with tempfile.TemporaryDirectory() as folder:
+        model = bit.build(variant, num_classes=CLASSES, seed=0)
+        return read(str(bit.export(model, f"{folder}/out.onnx", format="onnx")))
+
+
 class Transformers:
     """Hugging Face's `BitForImageClassification` on PyTorch, channels last."""
 
@@ -151,6 +189,8 @@ FORMS = {
     "convolutions and ReLU alone": lambda variant: Keras(variant, change=bound),
     "ours, as trained": Keras,
     "ours, folded export": Folded,
+    "ours, in ONNX Runtime": OnnxRuntime,
+    "ours, in OpenVINO": OpenVino,
     "ours, mixed_bfloat16": lambda variant: Keras(variant, dtype="mixed_bfloat16"),
     "stock Keras layers": lambda variant: Keras(variant, change=stock),
     "transformers, eager": Transformers,
