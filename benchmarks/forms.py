@@ -5,6 +5,7 @@ Reads lines of JSON: {"task", "batch", "side"} prepares, "go" computes once; ans
 
 import argparse
 import json
+import multiprocessing
 import resource
 import sys
 import tempfile
@@ -76,13 +77,12 @@ class OnnxRuntime:
     def __init__(self, variant):
         import onnxruntime
 
-        self.run = exported_onnx(
-            variant, lambda file: onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"]).run
-        )
+        providers = ["CPUExecutionProvider"]
+        self.session = exported_onnx(variant, lambda file: onnxruntime.InferenceSession(file, providers=providers))
 
     def inference(self, batch, side):
         images = (pictures(batch, side)[0] + 1) / 2
-        return lambda: self.run(["logits"], {"images": images})[0]
+        return lambda: self.session.run(["logits"], {"images": images})[0]
 
 
 class OpenVino:
@@ -100,12 +100,21 @@ class OpenVino:
 
 
 def exported_onnx(variant, read):
-    """Returns what `read` makes of the path of our ONNX file."""
+    """Returns what `read` makes of the path of our ONNX file.
+
+    Another process writes it, whose memory is not counted and whose TensorFlow has no threads here.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        writer = multiprocessing.get_context("spawn").Process(target=write_onnx, args=(variant, f"{folder}/out.onnx"))
+        writer.start()
+        writer.join()
+        return read(f"{folder}/out.onnx")
+
+
+def write_onnx(variant, file):
     import bit_keras as bit
 
-    with tempfile.TemporaryDirectory() as folder:
-        model = bit.build(variant, num_classes=CLASSES, seed=0)
-        return read(str(bit.export(model, f"{folder}/out.onnx", format="onnx")))
+    bit.export(bit.build(variant, num_classes=CLASSES, seed=0), file, format="onnx")
 
 
 class Transformers:
