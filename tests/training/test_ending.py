@@ -49,7 +49,7 @@ WAITS = """
 import ctypes, os, signal, sys, threading
 from bit_keras.training import ending, watching
 ending.GRACE = 1
-wait = lambda: ctypes.CDLL(None).system(b"sleep 20 >/dev/null 2>&1")
+wait = lambda: ctypes.CDLL(None).system(b"exec sleep 20 >/dev/null 2>&1")
 """
 
 
