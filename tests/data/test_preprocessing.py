@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bit_keras.data.preprocessing import preprocess_eval, preprocess_train
+from bit_keras.data.preprocessing import augmented, preprocess_eval, resized
 from tests.data.making import noise
 
 # Under a float32 random number's largest value; an offset must not reach one place too far.
@@ -16,7 +16,7 @@ def scaled(pixels):
 
 def train(picture, row=0.0, column=0.0, mirror=0.9, *, resize=12, crop=8, flip=True):
     randomness = np.array([row, column, mirror], np.float32)
-    return preprocess_train(picture, randomness, resize=resize, crop=crop, flip=flip).numpy()
+    return augmented(resized(picture, resize), randomness, crop=crop, flip=flip).numpy()
 
 
 @pytest.mark.parametrize(
