@@ -13,7 +13,7 @@ def resized(picture, side):
 
 
 def augmented(picture, randomness, *, crop, flip):
-    """Returns float32 (crop, crop, 3) in [-1, 1], cut at random out of a resized picture and if `flip` mirrored at random.
+    """Returns float32 (crop, crop, 3) in [-1, 1]: a part of a resized picture and, if `flip`, perhaps mirrored.
 
     `randomness` is three numbers in [0, 1): they decide row, column and mirroring.
     """
