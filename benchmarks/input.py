@@ -42,7 +42,7 @@ from bit_keras.data.upstream import upstream_batches
 from bit_keras.recipes.upstream import upstream_recipe
 from bit_keras.training.step import ReducedMomentum, TrainStep
 
-BATCHES = 8  # in a turn
+BATCHES = 16  # in a turn
 OURS, KEPT = "ours", "ours, kept in memory"
 STEPS = {  # network: (resize, crop, batch, steps in a turn)
     "R50x1": (160, 128, 32, 2),

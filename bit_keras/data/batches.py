@@ -14,6 +14,8 @@ from bit_keras.data.telling import check_label
 
 # What a random number is for; folded into the seed so that the three streams are independent.
 ORDER, PICTURE, MIXUP = range(3)
+# Batches made while the step takes another. TensorFlow's own choice doubles after each pause, without regard to memory.
+AHEAD = 2
 
 
 def training_batches(examples, rule, *, num_classes, seed, start_step=0, keep=False):
@@ -91,7 +93,7 @@ def ahead(batches):
     options = tf.data.Options()
     options.autotune.enabled = False
     options.autotune.initial_parallelism = os.cpu_count()
-    return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
+    return batches.prefetch(AHEAD).with_options(options)
 
 
 def targets(label, num_classes):

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from bit_keras.data.preprocessing import augmented, preprocess_eval, resized
+from bit_keras.data.preprocessing import FEW_PIXELS, augmented, preprocess_eval, resized
 from tests.data.making import noise
 
 # Under a float32 random number's largest value; an offset must not reach one place too far.
@@ -91,3 +92,10 @@ def test_evaluation_shrinks_without_antialias():
 def test_evaluation_of_a_picture_of_the_right_size_only_scales():
     picture = noise(8, 8)
     np.testing.assert_allclose(preprocess_eval(picture, crop=8), scaled(picture), atol=1e-6)
+
+
+@pytest.mark.parametrize("side", [FEW_PIXELS - 1, FEW_PIXELS, FEW_PIXELS + 1])
+def test_bytes_are_resized_to_the_same_floats_whether_they_are_made_floats_first_or_not(side):
+    picture = noise(375, 500)
+    expected = tf.image.resize(picture.astype(np.float32), (side, side))
+    np.testing.assert_array_equal(resized(picture, side), expected)
