@@ -12,25 +12,30 @@ STEPS = ((1, 1), (1, 1), (1, -1), (-1, -1), (-1, 1), (1, 1), (1, -1), (-1, -1), 
 LONG = 4  # TIFF type of 4 bytes; the tag should be a SHORT, some software writes a LONG
 
 
+# AutoGraph would take half a second to read these functions, at the start of everything that decodes a picture; so they
+# say what is a condition or a loop of the graph.
+@tf.autograph.experimental.do_not_convert
 def upright(picture, encoded):
     """Returns `picture` (height, width, 3) turned and mirrored as the EXIF data of its `encoded` bytes demand."""
     orientation = exif_orientation(encoded)
     return tf.cond(orientation == 1, lambda: picture, lambda: _turned(picture, orientation))
 
 
+@tf.autograph.experimental.do_not_convert
 def exif_orientation(encoded):
     """Returns the orientation, int32 from 1 (as it is) to 8, in JPEG or PNG bytes; 1 where there is none."""
     head = tf.strings.substr(encoded, 0, HEAD_BYTES)
-    start = tf.constant(-1)
     # Walking takes as long as decoding a small picture, looking for a word a hundredth of that.
-    if (tf.strings.substr(encoded, 0, 2) == b"\xff\xd8") & _holds(head, r"Exif\x00\x00"):
-        start = _jpeg_tiff_start(tf.io.decode_raw(head, tf.uint8))
-    elif (tf.strings.substr(encoded, 0, 4) == b"\x89PNG") & _holds(head, "eXIf"):
-        start = _png_tiff_start(tf.io.decode_raw(head, tf.uint8))
-    orientation = tf.constant(1)
-    if (start >= 0) & (start + 8 <= tf.strings.length(head)):
-        orientation = _tiff_orientation(tf.io.decode_raw(head, tf.uint8)[start:])
-    return orientation
+    may_be_jpeg = (tf.strings.substr(encoded, 0, 2) == b"\xff\xd8") & _holds(head, r"Exif\x00\x00")
+    may_be_png = (tf.strings.substr(encoded, 0, 4) == b"\x89PNG") & _holds(head, "eXIf")
+
+    def found():
+        octets = tf.io.decode_raw(head, tf.uint8)
+        start = tf.cond(may_be_jpeg, lambda: _jpeg_tiff_start(octets), lambda: _png_tiff_start(octets))
+        is_there = (start >= 0) & (start + 8 <= tf.size(octets))
+        return tf.cond(is_there, lambda: _tiff_orientation(octets[start:]), lambda: 1)
+
+    return tf.cond(may_be_jpeg | may_be_png, found, lambda: 1)
 
 
 def _holds(head, word):
@@ -50,29 +55,36 @@ def _turned(picture, orientation):
 def _jpeg_tiff_start(head):
     """Walks the segments before the picture data to the APP1 segment of EXIF; -1 if there is none."""
     size = tf.size(head)
-    position, start = tf.constant(2), tf.constant(-1)
-    while (start < 0) & (position + 10 <= size):
+
+    def goes_on(position, start):
+        return (start < 0) & (position + 10 <= size)
+
+    def step(position, _):
         segment = head[position : position + 10]
         is_end = (segment[0] != 0xFF) | (segment[1] == 0xDA)
         is_exif = (segment[1] == 0xE1) & tf.reduce_all(segment[4:] == tf.constant([*b"Exif\0\0"], tf.uint8))
-        start = tf.where(is_exif & ~is_end, position + 10, -1)
         is_fill_byte = segment[1] == 0xFF
         length = tf.where(is_fill_byte, 1, 2 + _number(segment[2:4], 2, True))
-        position = tf.where(is_end, size, position + length)
-    return start
+        return tf.where(is_end, size, position + length), tf.where(is_exif & ~is_end, position + 10, -1)
+
+    return tf.while_loop(goes_on, step, (tf.constant(2), tf.constant(-1)))[1]
 
 
 def _png_tiff_start(head):
     """Walks the chunks to eXIf; -1 if there is none."""
     size = tf.size(head)
-    position, start, length = tf.constant(8), tf.constant(-1), tf.constant(0)
-    while (start < 0) & (length >= 0) & (position + 8 <= size):
+
+    def goes_on(position, start, length):
+        return (start < 0) & (length >= 0) & (position + 8 <= size)
+
+    def step(position, *_):
         length = _number(head[position : position + 4], 4, True)
         is_exif = tf.reduce_all(head[position + 4 : position + 8] == tf.constant([*b"eXIf"], tf.uint8))
-        start = tf.where(is_exif, position + 8, -1)
         # A length over the head's ends the walk; clipped, so that the sum cannot overflow.
-        position += 12 + tf.clip_by_value(length, 0, HEAD_BYTES)
-    return start
+        following = position + 12 + tf.clip_by_value(length, 0, HEAD_BYTES)
+        return following, tf.where(is_exif, position + 8, -1), length
+
+    return tf.while_loop(goes_on, step, (tf.constant(8), tf.constant(-1), tf.constant(0)))[1]
 
 
 def _tiff_orientation(tiff):
