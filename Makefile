@@ -44,6 +44,8 @@ bench: .venv/installed-tests ## measures and prints the performance tables
 	$(BIN)/python benchmarks/formula.py
 	$(BIN)/python benchmarks/upstream_cost.py
 	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/input.py
+	$(BIN)/python benchmarks/starting.py
 
 studies: .venv/installed-tests ## trains and compares networks in small: hours; goes on where it was stopped
 	$(BIN)/python benchmarks/transfer.py

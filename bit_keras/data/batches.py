@@ -5,17 +5,20 @@ import os
 
 import tensorflow as tf
 
+from bit_keras.data.keeping import kept
 from bit_keras.data.mixup import mixup
 from bit_keras.data.pictures import decode_picture
-from bit_keras.data.preprocessing import preprocess_eval, preprocess_train
+from bit_keras.data.preprocessing import augmented, preprocess_eval, resized
 from bit_keras.data.share import WHOLE
 from bit_keras.data.telling import check_label
 
 # What a random number is for; folded into the seed so that the three streams are independent.
 ORDER, PICTURE, MIXUP = range(3)
+# Batches made while the step takes another. TensorFlow's own choice doubles after each pause, without regard to memory.
+AHEAD = 2
 
 
-def training_batches(examples, rule, *, num_classes, seed, start_step=0):
+def training_batches(examples, rule, *, num_classes, seed, start_step=0, keep=False):
     """Returns an endless `tf.data.Dataset` of global batches, from `start_step` on.
 
     Each is (images, labels): float32 (batch, crop, crop, 3) in [-1, 1] and one-hot (batch, num_classes). Every epoch is
@@ -28,14 +31,20 @@ def training_batches(examples, rule, *, num_classes, seed, start_step=0):
         num_classes: width of the one-hot labels.
         seed: of the order, the augmentation and mixup.
         start_step: the first batch is that of this 0-based step.
+        keep: whether resized pictures stay in memory (`kept_bytes`), so that each is read and decoded once. Changes
+            nothing else. Needs examples of one label.
     """
 
+    def made(index):
+        encoded, label = examples.read(index)
+        return resized(decode_picture(encoded), rule.resize), label
+
+    picture_at = kept(made, len(examples), rule.resize) if keep else made
+
     def example(position):
-        encoded, label = examples.read(shuffled(position, len(examples), seed))
+        picture, label = picture_at(shuffled(position, len(examples), seed))
         randomness = tf.random.stateless_uniform([3], folded(seed, PICTURE, position))
-        picture = decode_picture(encoded)
-        image = preprocess_train(picture, randomness, resize=rule.resize, crop=rule.crop, flip=rule.flip)
-        return image, targets(label, num_classes)
+        return augmented(picture, randomness, crop=rule.crop, flip=rule.flip), targets(label, num_classes)
 
     def mixed(step, batch):
         if not rule.mixup_alpha:
@@ -84,7 +93,7 @@ def ahead(batches):
     options = tf.data.Options()
     options.autotune.enabled = False
     options.autotune.initial_parallelism = os.cpu_count()
-    return batches.prefetch(tf.data.AUTOTUNE).with_options(options)
+    return batches.prefetch(AHEAD).with_options(options)
 
 
 def targets(label, num_classes):

@@ -15,7 +15,7 @@ FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # Pillow has more, some
 PILLOW_ERRORS = (OSError, ValueError, SyntaxError, TypeError, KeyError, struct.error, Image.DecompressionBombError)
 
 
-@tf.function(input_signature=[tf.TensorSpec([], tf.string)])
+@tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
 def decode_picture(encoded):
     """Returns uint8 (height, width, 3) from JPEG, PNG, GIF or BMP (24 or 32 bits) bytes, whatever the file is called.
 

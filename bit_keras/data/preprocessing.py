@@ -1,4 +1,4 @@
-"""From pixels to what the network sees; training and evaluation are two functions.
+"""From pixels to what the network sees: `augmented(resized(...))` in training, `preprocess_eval` in evaluation.
 
 Sizes, bilinear interpolation without antialias and the range are those of google-research/big_transfer,
 input_pipeline_tf2_or_jax.py; the mirroring is at random, as in the paper (that file mirrors every picture).
@@ -6,15 +6,23 @@ input_pipeline_tf2_or_jax.py; the mirroring is at random, as in the paper (that 
 
 import tensorflow as tf
 
+# Side up to which TensorFlow resizes bytes faster than it makes them floats first (of 500 x 375: 0.12 ms less at 160,
+# 0.23 ms more at 384). The result is the same.
+FEW_PIXELS = 256
 
-def preprocess_train(picture, randomness, *, resize, crop, flip):
-    """Returns float32 (crop, crop, 3) in [-1, 1] from uint8 (height, width, 3).
 
-    Resized to a square of side `resize` whatever its proportions, cut at random and, if `flip`, mirrored at random.
+def resized(picture, side):
+    """Returns float32 (side, side, 3) in 0..255 from uint8 (height, width, 3), whatever its proportions."""
+    pixels = picture if side <= FEW_PIXELS else tf.cast(picture, tf.float32)
+    return tf.image.resize(pixels, (side, side))
+
+
+def augmented(picture, randomness, *, crop, flip):
+    """Returns float32 (crop, crop, 3) in [-1, 1]: a part of a resized picture and, if `flip`, perhaps mirrored.
+
     `randomness` is three numbers in [0, 1): they decide row, column and mirroring.
     """
-    picture = _resized(picture, resize)
-    row, column = tf.unstack(tf.cast(randomness[:2] * (resize - crop + 1), tf.int32))
+    row, column = tf.unstack(tf.cast(randomness[:2] * (picture.shape[0] - crop + 1), tf.int32))
     picture = picture[row : row + crop, column : column + crop]
     if flip:
         picture = mirrored(picture, randomness[2])
@@ -23,11 +31,7 @@ def preprocess_train(picture, randomness, *, resize, crop, flip):
 
 def preprocess_eval(picture, *, crop):
     """Returns float32 (crop, crop, 3) in [-1, 1] from uint8 (height, width, 3): resized, nothing cut off."""
-    return scaled(tf.ensure_shape(_resized(picture, crop), (crop, crop, 3)))
-
-
-def _resized(picture, side):
-    return tf.image.resize(tf.cast(picture, tf.float32), (side, side))
+    return scaled(tf.ensure_shape(resized(picture, crop), (crop, crop, 3)))
 
 
 def mirrored(picture, number):

@@ -1,6 +1,7 @@
 """From pictures to names."""
 
 import warnings
+import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,11 @@ from bit_keras.data.checking import describe
 from bit_keras.data.pictures import PictureError, read_picture
 from bit_keras.data.preprocessing import preprocess_eval
 from bit_keras.errors import DataError, UserError, WeightsError
-from bit_keras.evaluation.classifier import open_classifier
+from bit_keras.evaluation.classifier import Classifier, open_classifier
 from bit_keras.weights.catalogue import find_preset
 from bit_keras.weights.class_names import SETS, class_names
+
+_graphs: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # {model: (its traced call, ids of its variables)}
 
 
 @dataclass(frozen=True)
@@ -78,16 +81,28 @@ def predict_readable(model, images, *, labels, image_size, top, batch_size):
     if not classifier.num_classes:
         raise UserError(f"{model} has no head, so it predicts features and no classes. Fine-tune it first.")
     named = [(_name(image, index), image) for index, image in enumerate(_listed(images))]
-    names, call = np.array(_names(model, classifier)), tf.function(classifier.call)
+    names, call = np.array(_names(model, classifier)), _traced(classifier)
     predictions: list[Prediction] = []
     broken: dict[str, str] = {}
     for batch in tqdm(list(_batched(named, batch_size)), desc="predicting", unit="batch", leave=False, disable=None):
         read = _read_batch(batch, classifier.image_size, broken)
         if read:
             sources, pixels = zip(*read, strict=True)
-            scores = tf.nn.softmax(call(tf.stack(pixels), training=False)).numpy()
+            scores = tf.nn.softmax(call(tf.stack(pixels))).numpy()
             predictions += [_prediction(source, row, names, top) for source, row in zip(sources, scores, strict=True)]
     return predictions, broken
+
+
+def _traced(classifier):
+    """Returns the model's graph, from pictures to logits; of the same model the same one, as tracing takes seconds."""
+    variables = tuple(map(id, classifier.model.variables))  # quantizing puts others into their place
+    traced, traced_variables = _graphs.get(classifier.model, (None, None))
+    if traced is None or variables != traced_variables:
+        # Weakly, so that the graph does not keep its own key alive.
+        model = weakref.ref(classifier.model)
+        traced = tf.function(lambda images: Classifier(model(), None, 0).call(images, training=False))
+        _graphs[classifier.model] = traced, variables
+    return traced
 
 
 def _names(source, classifier):

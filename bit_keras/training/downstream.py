@@ -14,7 +14,7 @@ from bit_keras.recipes.hyperrule import SETTINGS, SOURCES, HyperRule
 from bit_keras.training import checkpoints
 from bit_keras.training.cluster import Cluster
 from bit_keras.training.ending import ends_on_sigterm
-from bit_keras.training.memory import free_bytes
+from bit_keras.training.memory import free_bytes, machine_bytes, pictures_to_keep
 from bit_keras.training.session import (
     MOMENTUM,
     Session,
@@ -67,6 +67,7 @@ def prepare(settings):
     find_model(settings.model)
     data = _data(settings)
     free = free_bytes(strategy.num_replicas_in_sync)  # before the model takes its part
+    host_free = machine_bytes()
     with strategy.scope():
         model = _model(settings, len(data.class_names), stored, folder)
         architecture = architecture_of({n: a.shape for n, a in arrays_of(model).items()}, "the model")
@@ -79,6 +80,7 @@ def prepare(settings):
     config = _config(settings, data, rule, architecture, step)
     folder.check(config)
     start = start_of(folder, stored, step, rule.steps)
+    kept = pictures_to_keep(len(data.splits["train"]), rule, start=start, free=host_free)
     text = f"BiT-{architecture.variant} from {model_name(settings.model)}, {settings.precision}"
     return Session(
         settings=settings,
@@ -89,15 +91,15 @@ def prepare(settings):
         folder=folder,
         config=config,
         start=start,
-        plan=plan_of(data, rule, text, step, picture, free, start),
-        batches=lambda: _batches(data, rule, settings.seed, start, strategy),
+        plan=plan_of(data, rule, text, step, picture, free, start, kept),
+        batches=lambda: _batches(data, rule, settings.seed, start, strategy, keep=kept > 0),
         evaluation={"crop": rule.crop},
     )
 
 
-def _batches(data, rule, seed, start, strategy):
+def _batches(data, rule, seed, start, strategy, *, keep):
     batches = training_batches(
-        data.splits["train"], rule, num_classes=len(data.class_names), seed=seed, start_step=start
+        data.splits["train"], rule, num_classes=len(data.class_names), seed=seed, start_step=start, keep=keep
     )
     return iter(strategy.experimental_distribute_dataset(batches))
 

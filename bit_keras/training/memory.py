@@ -10,10 +10,13 @@ import keras
 import psutil
 import tensorflow as tf
 
+from bit_keras.data.keeping import kept_bytes
 from bit_keras.models.resnet_v2 import build
 
 # Of the free memory that activations may take; gradients, velocities and workspace need the rest. Chosen, not measured.
 SHARE = 0.5
+# Of the machine's free memory that kept pictures may take: half of what activations leave, where they share it.
+KEPT_SHARE = 0.25
 CGROUP = Path("/sys/fs/cgroup")  # where Linux tells the limits of a container
 
 
@@ -27,11 +30,25 @@ def activation_bytes(architecture, *, crop, dtype):
 def free_bytes(replicas):
     """Returns the free memory of a replica: of its GPU, or its share of the machine's, which logical CPUs divide."""
     if not tf.config.list_physical_devices("GPU"):
-        return _machine_bytes() // replicas
+        return machine_bytes() // replicas
     try:
         return _gpu_bytes()
     except (OSError, ValueError, subprocess.SubprocessError):
-        return _machine_bytes()  # no nvidia-smi, or it does not tell
+        return machine_bytes()  # no nvidia-smi, or it does not tell
+
+
+def pictures_to_keep(num_examples, rule, *, start, free):
+    """Returns the bytes of all resized pictures, if it is worth keeping them and they fit; else 0.
+
+    Args:
+        num_examples: pictures in the training split.
+        rule: a `HyperRule`.
+        start: steps that are done.
+        free: bytes of the machine.
+    """
+    is_seen_again = (rule.steps - start) * rule.batch_size > num_examples
+    needed = kept_bytes(num_examples, rule.resize)
+    return needed if is_seen_again and needed <= KEPT_SHARE * free else 0
 
 
 def _gpu_bytes():
@@ -40,8 +57,8 @@ def _gpu_bytes():
     return int(subprocess.run(query, capture_output=True, text=True, check=True).stdout) * 2**20
 
 
-def _machine_bytes():
-    """The machine's, or the container's if that has less."""
+def machine_bytes():
+    """Returns the free memory of the machine, or of the container if that has less."""
     free = psutil.virtual_memory().available
     try:
         limit, used = (int((CGROUP / f"memory.{name}").read_text()) for name in ("max", "current"))

@@ -34,6 +34,7 @@ class Plan:
         free_bytes: free memory for one replica.
         step_seconds: of one step, from a timed micro-batch.
         start: steps that are done already.
+        kept_bytes: memory of the machine for resized pictures; 0 if they are not kept.
     """
 
     data: str
@@ -51,6 +52,7 @@ class Plan:
     free_bytes: int
     step_seconds: float
     start: int
+    kept_bytes: int = 0
 
     @property
     def part(self):
@@ -95,7 +97,9 @@ class Plan:
         return f"{self.model}; trainable: {trainable:,} of {total:,} backbone parameters, {self.head:,} of the head"
 
     def _memory(self):
-        return f"{_gibibytes(self.activation_bytes)} of activations a device; free there: {_gibibytes(self.free_bytes)}"
+        kept = f"; {_gibibytes(self.kept_bytes)} of the machine's for resized pictures" if self.kept_bytes else ""
+        activations = f"{_gibibytes(self.activation_bytes)} of activations a device"
+        return f"{activations}; free there: {_gibibytes(self.free_bytes)}{kept}"
 
 
 @singledispatch

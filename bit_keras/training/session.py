@@ -107,7 +107,7 @@ def picture_bytes(architecture, rule, precision):
     return activation_bytes(architecture, crop=rule.crop, dtype=precision)
 
 
-def plan_of(data, rule, model_text, step, picture, free, start):
+def plan_of(data, rule, model_text, step, picture, free, start, kept=0):
     """Returns the `Plan`."""
     return Plan(
         data=data.name,
@@ -125,6 +125,7 @@ def plan_of(data, rule, model_text, step, picture, free, start):
         free_bytes=free,
         step_seconds=timed_step(step, rule),
         start=start,
+        kept_bytes=kept,
     )
 
 

@@ -1,5 +1,6 @@
 """Training batches are a pure function of (seed, step)."""
 
+import time
 from collections import Counter
 from types import SimpleNamespace
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bit_keras.data.batches import ahead, training_batches
+from bit_keras.data.batches import AHEAD, ahead, training_batches
 from tests.data.making import in_memory, noise
 
 
@@ -140,3 +141,14 @@ def test_no_thread_tunes_the_batches_as_letting_go_of_it_can_take_a_minute():
     batches = ahead(tf.data.Dataset.range(3))
     assert list(batches.as_numpy_iterator()) == [0, 1, 2]
     assert batches.options().autotune.enabled is False
+
+
+def test_two_batches_are_made_ahead_and_no_more_however_long_the_pause():
+    made = []
+    batches = iter(
+        ahead(tf.data.Dataset.range(100).map(lambda n: tf.py_function(lambda x: made.append(x) or x, [n], n.dtype)))
+    )
+    for number in range(4):
+        assert next(batches) == number
+        time.sleep(0.2)
+    assert len(made) <= 4 + AHEAD + 1  # one more waits to be taken in

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from bit_keras.data.preprocessing import preprocess_eval, preprocess_train
+from bit_keras.data.preprocessing import FEW_PIXELS, augmented, preprocess_eval, resized
 from tests.data.making import noise
 
 # Under a float32 random number's largest value; an offset must not reach one place too far.
@@ -16,7 +17,7 @@ def scaled(pixels):
 
 def train(picture, row=0.0, column=0.0, mirror=0.9, *, resize=12, crop=8, flip=True):
     randomness = np.array([row, column, mirror], np.float32)
-    return preprocess_train(picture, randomness, resize=resize, crop=crop, flip=flip).numpy()
+    return augmented(resized(picture, resize), randomness, crop=crop, flip=flip).numpy()
 
 
 @pytest.mark.parametrize(
@@ -91,3 +92,10 @@ def test_evaluation_shrinks_without_antialias():
 def test_evaluation_of_a_picture_of_the_right_size_only_scales():
     picture = noise(8, 8)
     np.testing.assert_allclose(preprocess_eval(picture, crop=8), scaled(picture), atol=1e-6)
+
+
+@pytest.mark.parametrize("side", [FEW_PIXELS - 1, FEW_PIXELS, FEW_PIXELS + 1])
+def test_bytes_are_resized_to_the_same_floats_whether_they_are_made_floats_first_or_not(side):
+    picture = noise(375, 500)
+    expected = tf.image.resize(picture.astype(np.float32), (side, side))
+    np.testing.assert_array_equal(resized(picture, side), expected)

@@ -1,6 +1,8 @@
 """Predictions keep the order of the pictures and are the softmax of the model's logits."""
 
+import gc
 import os
+import weakref
 
 import numpy as np
 import pytest
@@ -8,6 +10,8 @@ from PIL import Image
 from scipy.special import softmax
 
 import bit_keras as bit
+from bit_keras.data.preprocessing import preprocess_eval
+from bit_keras.evaluation import predicting
 from bit_keras.weights.fetching.cache import cache_folder
 from tests.data.making import encoded, exif, noise, save
 from tests.evaluation.conftest import NAMES, SIZE
@@ -155,3 +159,31 @@ def test_classes_of_a_preset_have_the_published_names(r50x1_file):
     (found,) = bit.predict("BiT-S-R50x1", noise(32, 32), image_size=32, top=2)
     best = bit.predict(r50x1_file, noise(32, 32), image_size=32, top=2)[0].class_names
     assert found.class_names == tuple(f"lemmas {number}" for number in best)
+
+
+def test_the_same_model_predicts_by_its_new_weights_and_is_traced_once(pictures):
+    model = bit.build("R14x0.5", num_classes=3, seed=0)
+    first = scores(predicted(model, pictures[0][:1])[0])
+    traced = predicting._graphs[model][0]
+    model.layers[-1].bias.assign([0.0, 5.0, 0.0])
+    second = scores(predicted(model, pictures[0][:1])[0])
+    np.testing.assert_allclose(first, [1 / 3] * 3, atol=1e-6)  # a new head is zero
+    np.testing.assert_allclose(second, softmax([0.0, 5.0, 0.0]), atol=1e-6)
+    assert predicting._graphs[model][0] is traced and traced.experimental_get_tracing_count() == 1
+
+
+def test_a_model_whose_variables_were_replaced_is_traced_anew(pictures):
+    model = bit.build("R14x0.5", num_classes=3, seed=0)
+    predicted(model, pictures[0][:1])
+    model.layers[-1].quantize("int8")
+    expected = softmax(model(preprocess_eval(pictures[0][0], crop=SIZE)[None]).numpy()[0])
+    np.testing.assert_allclose(scores(predicted(model, pictures[0][:1])[0]), expected, atol=1e-5)
+
+
+def test_the_kept_graph_does_not_keep_its_model(pictures):
+    model = bit.build("R14x0.5", num_classes=3, seed=0)
+    predicted(model, pictures[0][:1])
+    gone = weakref.ref(model)
+    del model
+    gc.collect()
+    assert gone() is None

@@ -1,9 +1,11 @@
 """The memory model and the micro-batches that follow from it."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from bit_keras.models.variant import Architecture, Variant
-from bit_keras.training.memory import activation_bytes, default_micro_batches
+from bit_keras.training.memory import activation_bytes, default_micro_batches, pictures_to_keep
 
 
 def outputs_of_r14x05(side, classes):
@@ -42,3 +44,17 @@ def test_micro_batches_are_the_smallest_power_of_two_that_fits_half_the_memory(f
 
 def test_micro_batches_always_divide_the_batch():
     assert default_micro_batches(100, replica_batch=12, free=1) == 4
+
+
+# 10 pictures of 2 x 2 pixels, three float32 each: 480 bytes, a quarter of 1,920.
+@pytest.mark.parametrize(("free", "expected"), [(1_920, 480), (1_919, 0)])
+def test_pictures_are_kept_if_they_fit_a_quarter_of_the_machine(free, expected):
+    rule = SimpleNamespace(steps=5, batch_size=4, resize=2)
+    assert pictures_to_keep(10, rule, start=0, free=free) == expected
+
+
+# 10 pictures, 4 a step: the third step left is the first that sees one again.
+@pytest.mark.parametrize(("start", "expected"), [(2, 480), (3, 0), (5, 0)])
+def test_pictures_that_are_not_seen_again_are_not_kept(start, expected):
+    rule = SimpleNamespace(steps=5, batch_size=4, resize=2)
+    assert pictures_to_keep(10, rule, start=start, free=10**6) == expected
