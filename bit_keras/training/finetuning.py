@@ -31,6 +31,7 @@ def finetune(
     strategy="auto",
     precision: str = "float32",
     micro_batches: int | None = None,
+    xla: bool | None = None,
     strict: bool = False,
     resume: bool = True,
     save_every: int | None = None,
@@ -55,6 +56,8 @@ def finetune(
         precision: "float32", "mixed_bfloat16" or "mixed_float16".
         micro_batches: equal parts that each device's batch is computed in; None for the smallest power of two whose
             activations fit half the free memory.
+        xla: whether XLA compiles the normalizations, which makes a step on CPUs faster and its first one slower; None
+            decides by the arithmetic of the whole run.
         strict: whether a broken picture stops the run; otherwise it is named and left out.
         resume: whether a run in `workdir` may go on.
         save_every: steps between snapshots; None for a twentieth of the run.
@@ -79,6 +82,7 @@ def finetune(
             strategy=strategy,
             precision=precision,
             micro_batches=micro_batches,
+            xla=xla,
             strict=strict,
             resume=resume,
             save_every=save_every,

@@ -1,15 +1,17 @@
-"""How much memory a step needs, and how many micro-batches make it fit."""
+"""How much a picture costs, and how many micro-batches make a step fit into memory."""
 
 import math
 import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import psutil
 import tensorflow as tf
 
+from bit_keras.models.cost import multiply_adds
 from bit_keras.models.resnet_v2 import build
 
 # Of the free memory that activations may take; gradients, velocities and workspace need the rest. Chosen, not measured.
@@ -17,11 +19,24 @@ SHARE = 0.5
 CGROUP = Path("/sys/fs/cgroup")  # where Linux tells the limits of a container
 
 
-def activation_bytes(architecture, *, crop, dtype):
-    """Returns the bytes of all layer outputs for one picture of `crop` pixels square: what backpropagation keeps."""
+@dataclass(frozen=True)
+class Cost:
+    """What one picture costs.
+
+    Args:
+        activation_bytes: of all layer outputs: what backpropagation keeps.
+        multiply_adds: of the convolutions and the head, forward.
+    """
+
+    activation_bytes: int
+    multiply_adds: int
+
+
+def cost_of(architecture, *, crop, dtype):
+    """Returns the `Cost` of a picture of `crop` pixels square under a dtype policy."""
     # Keras remembers, by thread, the variables that it left out here, and would make them later after all.
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(_sum_of_outputs, architecture, crop, dtype).result()
+        return thread.submit(_counted, architecture, crop, dtype).result()
 
 
 def free_bytes(replicas):
@@ -55,7 +70,7 @@ def default_micro_batches(picture_bytes, *, replica_batch, free):
     """Returns the smallest power of two whose activations fit half of `free` bytes, or the largest that divides.
 
     Args:
-        picture_bytes: of `activation_bytes`.
+        picture_bytes: activations of a picture.
         replica_batch: pictures that a replica has in a step.
         free: bytes that a replica may use.
     """
@@ -65,7 +80,7 @@ def default_micro_batches(picture_bytes, *, replica_batch, free):
     return micro_batches
 
 
-def _sum_of_outputs(architecture, crop, dtype):
+def _counted(architecture, crop, dtype):
     with keras.StatelessScope(initialize_variables=False):
         twin = build(
             architecture.variant,
@@ -76,4 +91,4 @@ def _sum_of_outputs(architecture, crop, dtype):
             input_shape=(crop, crop, 3),
         )
     sizes = [math.prod(layer.output.shape[1:]) * tf.as_dtype(layer.compute_dtype).size for layer in twin.layers]
-    return sum(sizes)
+    return Cost(sum(sizes), multiply_adds(twin))

@@ -30,6 +30,7 @@ class Plan:
         head: trainable parameters of the head.
         num_replicas: devices that share a batch.
         micro_batches: parts of a replica's batch.
+        xla: whether XLA compiles the normalizations.
         picture_bytes: memory of one picture's activations.
         free_bytes: free memory for one replica.
         step_seconds: of one step, from a timed micro-batch.
@@ -47,6 +48,7 @@ class Plan:
     head: int
     num_replicas: int
     micro_batches: int
+    xla: bool
     picture_bytes: int
     free_bytes: int
     step_seconds: float
@@ -92,7 +94,8 @@ class Plan:
 
     def _model(self):
         trainable, total = self.backbone
-        return f"{self.model}; trainable: {trainable:,} of {total:,} backbone parameters, {self.head:,} of the head"
+        by = ", normalizations by XLA" if self.xla else ""
+        return f"{self.model}{by}; trainable: {trainable:,} of {total:,} backbone parameters, {self.head:,} of the head"
 
     def _memory(self):
         return f"{_gibibytes(self.activation_bytes)} of activations a device; free there: {_gibibytes(self.free_bytes)}"

@@ -12,6 +12,7 @@ from bit_keras.errors import UserError
 from bit_keras.optimizers import Momentum
 from bit_keras.training.loss_scale import LossScale
 from bit_keras.training.losses import softmax_cross_entropy
+from bit_keras.training.xla import layers_by_xla
 from bit_keras.weights.assigning import named_variables
 from bit_keras.weights.names import canonical_name
 
@@ -60,6 +61,7 @@ class TrainStep:
         micro_batches: equal parts that each replica's batch is computed in; they change memory, not the result.
         loss: from (labels, logits) to the loss of each example.
         clip_norm: largest global norm of the gradient, or None.
+        xla: whether XLA compiles the normalizations.
 
     Raises:
         UserError: if `batch_size` is no such multiple.
@@ -75,6 +77,7 @@ class TrainStep:
         micro_batches=1,
         loss=softmax_cross_entropy,
         clip_norm=None,
+        xla=False,
     ):
         check_batch(batch_size, strategy.num_replicas_in_sync, micro_batches)
         self.model = model
@@ -84,6 +87,7 @@ class TrainStep:
         self.micro_batches = micro_batches
         self.loss = loss
         self.clip_norm = clip_norm
+        self.xla = xla
         with strategy.scope():
             optimizer.build(model.trainable_variables)
             self.loss_scale = LossScale() if any(layer.compute_dtype == "float16" for layer in model.layers) else None
@@ -108,7 +112,7 @@ class TrainStep:
     @tf.function
     def gradients(self, images, labels):
         """Returns this part's share of the global loss, and the gradients of that times the loss scale."""
-        with tf.GradientTape() as tape:
+        with layers_by_xla(self.model, self.xla), tf.GradientTape() as tape:
             loss = tf.reduce_sum(self.loss(labels, self.model(images, training=True))) / self.batch_size
             scaled = loss * self.loss_scale.scale if self.loss_scale else loss
         return loss, tape.gradient(scaled, self._variables)

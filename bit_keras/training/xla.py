@@ -1,0 +1,36 @@
+"""Which parts of a step XLA compiles, and when that pays."""
+
+import contextlib
+import functools
+
+import tensorflow as tf
+
+from bit_keras.layers.compiling import compiling
+
+# Multiply-adds, forward, of a run from which on it pays to compile. Compiling takes an R50 15 to 30 s of a core, twice
+# that in a step of XLA's own; a step of it becomes a fifth shorter. With 20e9 multiply-adds a second and core, that
+# needs 2e12 of them; benchmarks/NOTES.md. Five times as many, as not every processor is like the one measured.
+WORTH = 1e13
+
+
+def pays(cost, rule):
+    """Returns whether a run with this `Cost` of a picture is long enough, on CPUs; on others, TensorFlow's own are fast.
+
+    It follows from the whole run and not from what is left of it, so that a resumed run computes as it did.
+    """
+    return not accelerated() and cost.multiply_adds * rule.batch_size * rule.steps >= WORTH
+
+
+def accelerated():
+    """Returns whether there is another device than CPUs."""
+    return any(device.device_type != "CPU" for device in tf.config.list_logical_devices())
+
+
+def layers_by_xla(model, is_on):
+    """Returns a context in which the normalizations of the model, and their gradients, are traced for XLA."""
+    return compiling(model, _compiled) if is_on else contextlib.nullcontext()
+
+
+@functools.cache
+def _compiled(function, strips):
+    return tf.function(functools.partial(function, strips=strips), jit_compile=True, autograph=False)
