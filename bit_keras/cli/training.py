@@ -11,6 +11,7 @@ SHARED = (
     "precision",
     "micro_batches",
     "xla",
+    "remat",
     "strict",
     "resume",
     "save_every",
@@ -41,6 +42,9 @@ def define_training_flags(flag_values, strategies):
         None,
         "compile the normalizations: faster steps, a slower start (default: if it pays)",
         flag_values=flag_values,
+    )
+    flags.DEFINE_boolean(
+        "remat", False, "compute the units' interiors twice: less memory, more time", flag_values=flag_values
     )
     flags.DEFINE_boolean(
         "strict",

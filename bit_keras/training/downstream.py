@@ -46,6 +46,7 @@ class Settings:
     precision: str = "float32"
     micro_batches: int | None = None
     xla: bool | None = None
+    remat: bool = False
     strict: bool = False
     resume: bool = True
     save_every: int | None = None

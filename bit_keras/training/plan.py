@@ -31,6 +31,7 @@ class Plan:
         num_replicas: devices that share a batch.
         micro_batches: parts of a replica's batch.
         xla: whether XLA compiles the normalizations.
+        remat: whether the interiors of the units are computed again for the gradient.
         picture_bytes: memory of one picture's activations.
         free_bytes: free memory for one replica.
         step_seconds: of one step, from a timed micro-batch.
@@ -49,6 +50,7 @@ class Plan:
     num_replicas: int
     micro_batches: int
     xla: bool
+    remat: bool
     picture_bytes: int
     free_bytes: int
     step_seconds: float
@@ -94,7 +96,7 @@ class Plan:
 
     def _model(self):
         trainable, total = self.backbone
-        by = ", normalizations by XLA" if self.xla else ""
+        by = ", normalizations by XLA" * self.xla + ", units computed twice" * self.remat
         return f"{self.model}{by}; trainable: {trainable:,} of {total:,} backbone parameters, {self.head:,} of the head"
 
     def _memory(self):

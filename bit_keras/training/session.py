@@ -34,6 +34,7 @@ class Settings(Protocol):
     precision: str
     micro_batches: int | None
     xla: bool | None
+    remat: bool
     save_every: int | None
     eval_every: int | None
     resume: bool
@@ -95,7 +96,7 @@ def start_of(folder, stored, step, steps):
 
 
 def form_of(settings, stored, cost, rule, replicas, free):
-    """Returns how a step is computed, as options of `TrainStep`: as was asked for, as the run has had it so far, or new.
+    """Returns how a step is computed, as options of `TrainStep`: as asked for, as the run has had it, or new.
 
     Args:
         settings: what the user asked for.
@@ -111,7 +112,7 @@ def form_of(settings, stored, cost, rule, replicas, free):
     if not parts or (not settings.micro_batches and part_of % parts):
         parts = default_micro_batches(cost.activation_bytes, replica_batch=part_of, free=free)
     xla = had.get("xla", pays(cost, rule)) if settings.xla is None else settings.xla
-    return {"micro_batches": parts, "xla": bool(xla)}
+    return {"micro_batches": parts, "xla": bool(xla), "remat": bool(settings.remat)}
 
 
 def picture_cost(architecture, rule, precision):
@@ -134,6 +135,7 @@ def plan_of(data, rule, model_text, step, cost, free, start):
         num_replicas=step.strategy.num_replicas_in_sync,
         micro_batches=step.micro_batches,
         xla=step.xla,
+        remat=step.remat,
         picture_bytes=cost.activation_bytes,
         free_bytes=free,
         step_seconds=timed_step(step, rule),

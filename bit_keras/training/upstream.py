@@ -51,6 +51,7 @@ class UpstreamSettings:
     precision: str = "float32"
     micro_batches: int | None = None
     xla: bool | None = None
+    remat: bool = False
     normalization: Normalization = "group"
     weight_standardization: bool = True
     strict: bool = False

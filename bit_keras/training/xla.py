@@ -14,7 +14,7 @@ WORTH = 1e13
 
 
 def pays(cost, rule):
-    """Returns whether a run with this `Cost` of a picture is long enough, on CPUs; on others, TensorFlow's own are fast.
+    """Returns whether a run with this `Cost` of a picture is long enough for XLA; on CPUs only.
 
     It follows from the whole run and not from what is left of it, so that a resumed run computes as it did.
     """
