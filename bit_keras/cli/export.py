@@ -9,6 +9,7 @@ from bit_keras.cli.command import Command, define_model_flags, expect
 FLAGS = flags.FlagValues()
 define_model_flags(FLAGS)
 flags.DEFINE_boolean("fold", False, "standardize the kernels once: faster, and no longer trainable", flag_values=FLAGS)
+flags.DEFINE_boolean("xla", False, "with --fold: compile it at the first call, for few sizes", flag_values=FLAGS)
 flags.DEFINE_boolean("overwrite", False, "replace OUT if it is a SavedModel", flag_values=FLAGS)
 
 
@@ -21,6 +22,7 @@ class Config:
     labels: str | None
     image_size: int | None
     fold: bool
+    xla: bool
     overwrite: bool
 
 
@@ -42,6 +44,7 @@ def execute(config):
         class_names=config.labels,
         image_size=config.image_size,
         fold=config.fold,
+        xla=config.xla,
         overwrite=config.overwrite,
     )
     print(f"SavedModel {out}")

@@ -20,6 +20,7 @@ from bit_keras.data.preprocessing import preprocess_eval
 from bit_keras.errors import SaveError, UserError
 from bit_keras.evaluation.classifier import ABOUT, FOLDED, open_classifier, takes_pixels
 from bit_keras.exporting.twins import features, folded, servable
+from bit_keras.exporting.xla import compiled
 from bit_keras.files import atomic_folder, write_json
 from bit_keras.weights.labels import labels_text
 from bit_keras.weights.names import canonical_name
@@ -40,6 +41,7 @@ def export(
     class_names=None,
     image_size: int | None = None,
     fold: bool = False,
+    xla: bool = False,
     overwrite: bool = False,
 ) -> Path:
     """Writes a BiT as a SavedModel folder, float32, and returns its path.
@@ -63,19 +65,23 @@ def export(
         fold: writes the kernels as they are applied, standardized once instead of in each call: faster, most of all for
             single pictures, but nothing of it is trainable, and `bit.finetune` refuses it. `receipt.json` and
             `assets/bit_keras.json` say which it is.
+        xla: has XLA compile the folded network when it is first called with pictures of a size and a batch, which takes
+            seconds: faster where these are few, as on a CPU that answers single pictures. Needs `fold`.
         overwrite: replaces an older SavedModel, once the new one is whole; any other folder is never replaced.
 
     Raises:
-        UserError: if `out` is in use, the class names are too few or too many, or a headless model has other than
+        UserError: if `out` is in use, `xla` comes without `fold`, the class names are too few or too many, or a headless model has other than
             average pooling, which a SavedModel of features could not be told apart from.
         SaveError: if the folder cannot be written; nothing is left half done.
     """
+    if xla and not fold:
+        raise UserError("Expected `fold` with `xla`, as compiled kernels do not train. Received: xla=True, fold=False.")
     folder = Path(out)
     _check_place(folder, model_or_run, overwrite)
     classifier = open_classifier(model_or_run, labels=class_names, image_size=image_size)
     model = servable(classifier.model)
     with atomic_folder(folder) as partial, tempfile.TemporaryDirectory() as assets:
-        module = _module(folded(model) if fold else model)
+        module = _module(folded(model) if fold else model, xla)
         module.assets = _assets(classifier, Path(assets), fold)
         try:
             tf.saved_model.save(module, str(partial), signatures=_signatures(module, classifier))
@@ -98,13 +104,12 @@ def _check_place(folder, source, overwrite):
         raise UserError(f"{folder} holds what is to be exported, {source}. Choose another folder.")
 
 
-def _module(model):
+def _module(model, xla):
     """Returns the trackable object: the call and the variables."""
     variables = {v.path: tf.Variable(v.numpy(), name=canonical_name(v), trainable=v.trainable) for v in model.variables}
     both = keras.Model(model.inputs, {"features": features(model).output, "outputs": model.output})
     scale, offset = (255.0, 0.0) if takes_pixels(model) else (2.0, -1.0)
 
-    @tf.function
     def outputs(images, training):
         trainable = [tf.convert_to_tensor(variables[v.path]) for v in both.trainable_variables]
         others = [tf.convert_to_tensor(variables[v.path]) for v in both.non_trainable_variables]
@@ -114,6 +119,8 @@ def _module(model):
                 if v.path.endswith(MOVING):
                     variables[v.path].assign(value)
         return result
+
+    outputs = compiled(outputs, both) if xla else tf.function(outputs)
 
     @tf.function
     def call(inputs, training=False):
@@ -172,7 +179,8 @@ def _write_receipt(folder, model, size, fold):
     scale, offset = (255.0, 0.0) if takes_pixels(model) else (2.0, -1.0)
     with tf.device("CPU"):  # accelerators round in ways of their own, eager code and graphs in different ones
         expected = np.asarray(model(pixels * scale + offset, training=False))
-        found = np.asarray(tf.saved_model.load(str(folder))(pixels))
+        module = tf.saved_model.load(str(folder))
+        found = np.concatenate([module(pixels[:1]), module(pixels)[1:]])  # by XLA, one picture goes a way of its own
     if not np.isfinite(expected).all():
         raise UserError(f"Expected finite outputs. The model {model.name} gives NaN or infinity. Train it anew.")
     difference = float(np.abs(found - expected).max())

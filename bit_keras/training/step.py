@@ -11,11 +11,11 @@ import tensorflow as tf
 from keras import ops
 
 from bit_keras.errors import UserError
+from bit_keras.exporting.xla import layers_by_xla
 from bit_keras.optimizers import Momentum
 from bit_keras.training.loss_scale import LossScale
 from bit_keras.training.losses import softmax_cross_entropy
 from bit_keras.training.recomputing import recomputing
-from bit_keras.training.xla import layers_by_xla
 from bit_keras.weights.assigning import named_variables
 from bit_keras.weights.names import canonical_name
 

@@ -1,11 +1,6 @@
-"""Which parts of a step XLA compiles, and when that pays."""
-
-import contextlib
-import functools
+"""When it pays to have XLA compile the normalizations."""
 
 import tensorflow as tf
-
-from bit_keras.layers.compiling import compiling
 
 # Multiply-adds, forward, of a run from which on it pays to compile. Compiling takes an R50 15 to 30 s of a core, twice
 # that in a step of XLA's own; a step of it becomes a fifth shorter. With 20e9 multiply-adds a second and core, that
@@ -24,13 +19,3 @@ def pays(cost, rule):
 def accelerated():
     """Returns whether there is another device than CPUs."""
     return any(device.device_type != "CPU" for device in tf.config.list_logical_devices())
-
-
-def layers_by_xla(model, is_on):
-    """Returns a context in which the normalizations of the model, and their gradients, are traced for XLA."""
-    return compiling(model, _compiled) if is_on else contextlib.nullcontext()
-
-
-@functools.cache
-def _compiled(function, strips):
-    return tf.function(functools.partial(function, strips=strips), jit_compile=True, autograph=False)
