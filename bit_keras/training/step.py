@@ -153,6 +153,7 @@ class TrainStep:
         # A loop in the graph: unrolled, the parts need not follow one another, so memory need not shrink, and the
         # order of the sums may change from process to process.
         for part in tf.range(self.micro_batches):
+            tf.autograph.experimental.set_loop_options(parallel_iterations=1)  # else parts overlap, in memory too
             part_loss, part_gradients = self.gradients(images[part], labels[part])
             loss += part_loss
             # Not strict: AutoGraph, which rewrites this loop, has no such zip.
