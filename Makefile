@@ -17,7 +17,7 @@ $(BIN)/python:
 	touch $@
 
 .venv/installed-tests: .venv/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test,notebooks,parity]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test,notebooks,parity,runtimes]'
 	touch $@
 
 demo: .venv/installed ## fine-tunes on real handwritten digits, evaluates, exports, predicts: about two minutes

@@ -5,6 +5,7 @@ Reads lines of JSON: {"task", "batch", "side"} prepares, "go" computes once; ans
 
 import argparse
 import json
+import multiprocessing
 import resource
 import sys
 import tempfile
@@ -68,6 +69,52 @@ class Folded:
 
         images = tf.constant((pictures(batch, side)[0] + 1) / 2)
         return lambda: self.module(images).numpy()
+
+
+class OnnxRuntime:
+    """Our ONNX file in ONNX Runtime, on the CPU."""
+
+    def __init__(self, variant):
+        import onnxruntime
+
+        providers = ["CPUExecutionProvider"]
+        self.session = exported_onnx(variant, lambda file: onnxruntime.InferenceSession(file, providers=providers))
+
+    def inference(self, batch, side):
+        images = (pictures(batch, side)[0] + 1) / 2
+        return lambda: self.session.run(["logits"], {"images": images})[0]
+
+
+class OpenVino:
+    """Our ONNX file in OpenVINO, on the CPU; in float32, as that CPU may have it compute in bfloat16 unasked."""
+
+    def __init__(self, variant):
+        import openvino
+
+        precision = {"INFERENCE_PRECISION_HINT": "f32"}
+        self.compiled = exported_onnx(variant, lambda file: openvino.Core().compile_model(file, "CPU", precision))
+
+    def inference(self, batch, side):
+        images = (pictures(batch, side)[0] + 1) / 2
+        return lambda: self.compiled(images)[0]
+
+
+def exported_onnx(variant, read):
+    """Returns what `read` makes of the path of our ONNX file.
+
+    Another process writes it, whose memory is not counted and whose TensorFlow has no threads here.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        writer = multiprocessing.get_context("spawn").Process(target=write_onnx, args=(variant, f"{folder}/out.onnx"))
+        writer.start()
+        writer.join()
+        return read(f"{folder}/out.onnx")
+
+
+def write_onnx(variant, file):
+    import bit_keras as bit
+
+    bit.export(bit.build(variant, num_classes=CLASSES, seed=0), file, format="onnx")
 
 
 class Transformers:
@@ -151,6 +198,8 @@ FORMS = {
     "convolutions and ReLU alone": lambda variant: Keras(variant, change=bound),
     "ours, as trained": Keras,
     "ours, folded export": Folded,
+    "ours, in ONNX Runtime": OnnxRuntime,
+    "ours, in OpenVINO": OpenVino,
     "ours, mixed_bfloat16": lambda variant: Keras(variant, dtype="mixed_bfloat16"),
     "stock Keras layers": lambda variant: Keras(variant, change=stock),
     "transformers, eager": Transformers,

@@ -111,10 +111,11 @@ def draw(results, path):
 
     figure, axis = plt.subplots(figsize=(9, 4))
     forms = [form for form in FORMS if form != BOUND and any(form in rows for rows in results.values())]
+    width = 0.9 / len(forms)
     for number, form in enumerate(forms):
         heights = [rows[form]["of_bound"][1] if form in rows else 0 for rows in results.values()]
-        places = [place + (number - len(forms) / 2) * 0.13 for place in range(len(results))]
-        axis.bar(places, heights, 0.13, label=form)
+        places = [place + (number - len(forms) / 2) * width for place in range(len(results))]
+        axis.bar(places, heights, width, label=form)
     axis.axhline(1, color="black", linewidth=0.8)
     axis.set_xticks(range(len(results)), [name.replace(", ", "\n") for name in results])
     axis.set(ylabel="speed of convolutions and ReLU alone = 1")

@@ -26,7 +26,7 @@ _HOMES = {
     "evaluation.predicting": ["Prediction", "predict"],
     "evaluation.probing": ["probe"],
     "evaluation.verifying": ["Verification", "verify"],
-    "exporting.saved_model": ["export"],
+    "exporting.exporting": ["export"],
     "training.running": ["Run"],
     "training.finetuning": ["finetune"],
     "training.pretraining": ["pretrain"],
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from bit_keras.evaluation.predicting import Prediction, predict
     from bit_keras.evaluation.probing import probe
     from bit_keras.evaluation.verifying import Verification, verify
-    from bit_keras.exporting.saved_model import export
+    from bit_keras.exporting.exporting import export
     from bit_keras.layers import GroupNorm, StandardizedConv2D
     from bit_keras.models.endpoints import endpoint, pyramid
     from bit_keras.models.resnet_v2 import build

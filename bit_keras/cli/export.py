@@ -6,11 +6,13 @@ from absl import flags
 
 from bit_keras.cli.command import Command, define_model_flags, expect
 
+TITLES = {"saved_model": "SavedModel", "onnx": "ONNX"}
 FLAGS = flags.FlagValues()
+flags.DEFINE_enum("format", "saved_model", list(TITLES), "a SavedModel folder, or an ONNX file", flag_values=FLAGS)
 define_model_flags(FLAGS)
 flags.DEFINE_boolean("fold", False, "standardize the kernels once: faster, and no longer trainable", flag_values=FLAGS)
 flags.DEFINE_boolean("xla", False, "with --fold: compile it at the first call, for few sizes", flag_values=FLAGS)
-flags.DEFINE_boolean("overwrite", False, "replace OUT if it is a SavedModel", flag_values=FLAGS)
+flags.DEFINE_boolean("overwrite", False, "replace OUT if it is of that format", flag_values=FLAGS)
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class Config:
 
     model: str
     out: str
+    format: str
     labels: str | None
     image_size: int | None
     fold: bool
@@ -36,24 +39,25 @@ def execute(config):
     from bit_keras.cli.quiet import quiet_tensorflow
 
     quiet_tensorflow()
-    from bit_keras.exporting.saved_model import export
+    from bit_keras.exporting.exporting import export
 
     out = export(
         config.model,
         config.out,
+        format=config.format,
         class_names=config.labels,
         image_size=config.image_size,
         fold=config.fold,
         xla=config.xla,
         overwrite=config.overwrite,
     )
-    print(f"SavedModel {out}")
+    print(f"{TITLES[config.format]} {out}")
 
 
 COMMAND = Command(
     "bit-keras export MODEL OUT",
-    "Writes a SavedModel folder that TensorFlow Serving, TF-Hub and bit-keras itself load. MODEL is a run folder, a\n"
-    "SavedModel, a weights file or a preset.",
+    "Writes a SavedModel folder that TensorFlow Serving, TF-Hub and bit-keras itself load, or with --format=onnx a\n"
+    "file for ONNX Runtime and its like. MODEL is a run folder, a SavedModel, a weights file or a preset.",
     FLAGS,
     configure,
     execute,

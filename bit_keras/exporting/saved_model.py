@@ -5,9 +5,7 @@ It follows the reusable-SavedModel interface of TensorFlow Hub, so `hub.load`, `
 """
 
 import json
-import platform
 import tempfile
-from os import PathLike
 from pathlib import Path
 
 import keras
@@ -18,8 +16,9 @@ import bit_keras
 from bit_keras.data.pictures import decode_picture
 from bit_keras.data.preprocessing import preprocess_eval
 from bit_keras.errors import SaveError, UserError
-from bit_keras.evaluation.classifier import ABOUT, FOLDED, open_classifier, takes_pixels
-from bit_keras.exporting.twins import features, folded, servable
+from bit_keras.evaluation.classifier import ABOUT, FOLDED, open_classifier
+from bit_keras.exporting.receipts import make_receipt
+from bit_keras.exporting.twins import features, folded, scale_and_offset, servable
 from bit_keras.exporting.xla import compiled
 from bit_keras.files import atomic_folder, write_json
 from bit_keras.weights.labels import labels_text
@@ -34,51 +33,10 @@ UNIT_PIXELS = tf.TensorSpec([None, None, None, 3], tf.float32, name="images")
 ENCODED = tf.TensorSpec([None], tf.string, name="image_bytes")
 
 
-def export(
-    model_or_run,
-    out: str | PathLike,
-    *,
-    class_names=None,
-    image_size: int | None = None,
-    fold: bool = False,
-    xla: bool = False,
-    overwrite: bool = False,
-) -> Path:
-    """Writes a BiT as a SavedModel folder, float32, and returns its path.
-
-    Load it with `obj = tf.saved_model.load(out)` or `hub.load(out)`:
-
-    - `obj(images, training=False)`: float32 (batch, height, width, 3) in [0, 1], any size, to logits (batch, classes),
-      or to features (batch, 2048 * width) of a headless model. `obj.trainable_variables` have the canonical names.
-    - `obj.signatures["serving_default"](image_bytes=...)`: encoded JPEG, PNG, BMP or GIF pictures (batch,) to
-      "class_names" and "scores" (batch, classes), likeliest first; of a headless model to "features".
-    - `obj.signatures["features"](images=...)`: as the call, to "features".
-
-    `assets/labels.txt` has the class names in the order of the logits; `receipt.json` says how far the folder's logits,
-    read back, are from the model's.
-
-    Args:
-        model_or_run: a `keras.Model`, a `Run`, or what `bit.load` takes.
-        out: the folder, which must not exist yet or be empty.
-        class_names: one for each output; None takes the run's, else numbers.
-        image_size: side of the square in pixels that encoded pictures are resized to; None takes the run's, else 224.
-        fold: writes the kernels as they are applied, standardized once instead of in each call: faster, most of all for
-            single pictures, but nothing of it is trainable, and `bit.finetune` refuses it. `receipt.json` and
-            `assets/bit_keras.json` say which it is.
-        xla: has XLA compile the folded network when it is first called with pictures of a size and a batch, which takes
-            seconds: faster where these are few, as on a CPU that answers single pictures. Needs `fold`.
-        overwrite: replaces an older SavedModel, once the new one is whole; any other folder is never replaced.
-
-    Raises:
-        UserError: if `out` is in use, `xla` comes without `fold`, the class names are too few or too many, or a headless model has other than
-            average pooling, which a SavedModel of features could not be told apart from.
-        SaveError: if the folder cannot be written; nothing is left half done.
-    """
-    if xla and not fold:
-        raise UserError("Expected `fold` with `xla`, as compiled kernels do not train. Received: xla=True, fold=False.")
-    folder = Path(out)
-    _check_place(folder, model_or_run, overwrite)
-    classifier = open_classifier(model_or_run, labels=class_names, image_size=image_size)
+def write_saved_model(folder, source, *, class_names, image_size, fold, xla, overwrite):
+    """Writes the folder and returns it; `bit_keras.exporting.exporting.export` tells all."""
+    _check_place(folder, source, overwrite)
+    classifier = open_classifier(source, labels=class_names, image_size=image_size)
     model = servable(classifier.model)
     with atomic_folder(folder) as partial, tempfile.TemporaryDirectory() as assets:
         module = _module(folded(model) if fold else model, xla)
@@ -108,7 +66,7 @@ def _module(model, xla):
     """Returns the trackable object: the call and the variables."""
     variables = {v.path: tf.Variable(v.numpy(), name=canonical_name(v), trainable=v.trainable) for v in model.variables}
     both = keras.Model(model.inputs, {"features": features(model).output, "outputs": model.output})
-    scale, offset = (255.0, 0.0) if takes_pixels(model) else (2.0, -1.0)
+    scale, offset = scale_and_offset(model)
 
     def outputs(images, training):
         trainable = [tf.convert_to_tensor(variables[v.path]) for v in both.trainable_variables]
@@ -174,38 +132,10 @@ def _signatures(module, classifier):
 
 
 def _write_receipt(folder, model, size, fold):
-    """Reads the folder back and compares; an export that differs from its model is no export."""
-    pixels = np.random.default_rng(0).random((2, size, size, 3), np.float32)
-    scale, offset = (255.0, 0.0) if takes_pixels(model) else (2.0, -1.0)
-    with tf.device("CPU"):  # accelerators round in ways of their own, eager code and graphs in different ones
-        expected = np.asarray(model(pixels * scale + offset, training=False))
+    """Reads the folder back and compares."""
+
+    def read_back(pixels):
         module = tf.saved_model.load(str(folder))
-        found = np.concatenate([module(pixels[:1]), module(pixels)[1:]])  # by XLA, one picture goes a way of its own
-    if not np.isfinite(expected).all():
-        raise UserError(f"Expected finite outputs. The model {model.name} gives NaN or infinity. Train it anew.")
-    difference = float(np.abs(found - expected).max())
-    if not difference <= TOLERANCE * max(1.0, float(np.abs(expected).max())):
-        raise SaveError(
-            f"The exported graph differs from the model by {difference:.1e}. Nothing was kept; report this."
-        )
-    write_json(
-        folder / "receipt.json",
-        {
-            "max_difference": difference,
-            "compared": f"outputs of 2 random pictures of {size} px (numpy default_rng(0)), to the model in float32",
-            "parameters": model.count_params(),
-            FOLDED: fold,
-            "versions": versions(),
-        },
-    )
+        return np.concatenate([module(pixels[:1]), module(pixels)[1:]])  # by XLA, one picture goes a way of its own
 
-
-def versions():
-    """Returns what an artifact was made with."""
-    return {
-        "bit_keras": bit_keras.__version__,
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }
+    write_json(folder / "receipt.json", make_receipt(read_back, model, size, tolerance=TOLERANCE, fold=fold))

@@ -43,6 +43,11 @@ def folded(model):
     return twin
 
 
+def scale_and_offset(model):
+    """Returns what pixels in [0, 1] are multiplied by, and what is then added, to become the model's."""
+    return (255.0, 0.0) if takes_pixels(model) else (2.0, -1.0)
+
+
 def features(model):
     """Returns the layer that pools the features.
 

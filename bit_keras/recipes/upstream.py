@@ -117,6 +117,8 @@ class UpstreamRecipe:
             given["epochs"] = steps * batch / pictures
         length = given.get("epochs", self.epochs)
         _check_epochs(length)
+        if given.get("schedule") == "cosine":  # which has no decays of its own
+            given.setdefault("decay_epochs", ())
         given.setdefault("decay_epochs", tuple(epoch * length / self.epochs for epoch in self.decay_epochs))
         new_steps = max(1, round(length * pictures / batch))
         given.setdefault("warmup_steps", round(self.warmup_steps * new_steps / self.steps))

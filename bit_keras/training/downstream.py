@@ -8,7 +8,7 @@ from typing import Any
 from bit_keras.data.batches import training_batches
 from bit_keras.data.opening import open_data
 from bit_keras.errors import DataError, UserError
-from bit_keras.exporting.saved_model import versions
+from bit_keras.exporting.receipts import versions
 from bit_keras.optimizers import Schedule
 from bit_keras.recipes.hyperrule import SETTINGS, SOURCES, HyperRule
 from bit_keras.training import checkpoints

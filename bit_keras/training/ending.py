@@ -2,10 +2,14 @@
 
 import contextlib
 import functools
+import os
 import signal
+import socket
+import sys
 import threading
 
 AGAIN = "Run the same again to go on."
+GRACE = 60  # seconds that a step has to end after a signal; schedulers commonly kill after 30
 
 
 @contextlib.contextmanager
@@ -22,10 +26,47 @@ def interrupts():
 
     previous = {signum: signal.signal(signum, handle) for signum in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield received
+        with _unheard_signals_end():
+            yield received
     finally:
         for signum, handler in previous.items():
             signal.signal(signum, handler)
+
+
+@contextlib.contextmanager
+def _unheard_signals_end():
+    """Ends the process `GRACE` seconds after a signal if what is within has not: a step may wait for pictures for ever.
+
+    Python calls its handlers between two lines of the main thread, so not while that waits inside TensorFlow; but it
+    writes the number of each signal to a socket at once.
+    """
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    others = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    if others != -1:  # somebody listens already, as notebooks do
+        signal.set_wakeup_fd(others)
+    stopped = threading.Event()
+
+    def watch():
+        while (number := reader.recv(1)) and number[0] not in (signal.SIGINT, signal.SIGTERM):
+            pass
+        if number and not stopped.wait(GRACE):
+            print(
+                f"\nbit-keras: Asked to end, but the step did not end within {GRACE} seconds (does it wait for "
+                f"pictures?), so what came after the last snapshot is lost. {AGAIN}",
+                file=sys.stderr,
+                flush=True,
+            )
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        if others == -1:
+            signal.set_wakeup_fd(-1)
+        writer.close()  # ends the thread where no signal has come
 
 
 def ends_on_sigterm(function):

@@ -87,7 +87,8 @@ def pretrain(
         probe_data: downstream data, as for `bit.probe`, whose few-shot probe each look runs; None for none.
         shard_files: whether each host reads record files of its own, one after the other: faster where the data is
             larger than memory, but the batches then depend on the number of hosts, and on where a run was resumed.
-        data_service: address of a tf.data service whose workers read and decode, "grpc://HOST:PORT".
+        data_service: address of a tf.data service whose workers read and decode, "grpc://HOST:PORT". Several
+            workers make the batches of other pictures than one does.
         join_seconds: how long a host waits for the others to come.
         **overrides: settings of the recipe where they should depart from it; `steps` is another way to give `epochs`.
 

@@ -10,7 +10,7 @@ import keras
 
 from bit_keras.errors import DivergedError
 from bit_keras.evaluation.evaluating import Evaluator
-from bit_keras.exporting.saved_model import export
+from bit_keras.exporting.exporting import export
 from bit_keras.files import write_json
 from bit_keras.training import checkpoints
 from bit_keras.training.ending import ends_on_sigterm

@@ -9,9 +9,11 @@ import tensorflow as tf
 from bit_keras.errors import UserError
 from bit_keras.training.cluster import members_of_environment
 from bit_keras.training.rendezvous import meet
+from bit_keras.training.watching import ended_after
 
 PATTERN = re.compile(r"auto|one|multi_worker|tpu|mirrored(?::([1-9]\d*))?")
 JOIN_SECONDS = 300.0  # how long a worker waits for the others; clusters start their machines one after the other
+CONNECT_SECONDS = 60  # for TensorFlow to connect workers that have met; 2 to 5 s on one machine
 
 
 def make_strategy(name, *, join_seconds=JOIN_SECONDS):
@@ -93,8 +95,13 @@ def _workers():
 def _multi_worker(join_seconds):
     members = members_of_environment()
     meet(members, seconds=join_seconds)
+    gone = (
+        f"The workers had met, but one went before TensorFlow had connected them within {CONNECT_SECONDS} seconds. "
+        "Look which, mend it and start all of them again."
+    )
     try:
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        with ended_after(CONNECT_SECONDS, gone):
+            return tf.distribute.MultiWorkerMirroredStrategy()
     except RuntimeError as error:
         raise UserError("Expected strategy='multi_worker' before TensorFlow was used. Start a new process.") from error
 

@@ -14,7 +14,7 @@ from bit_keras.data.share import Share
 from bit_keras.data.upstream import sharded_batches, upstream_batches
 from bit_keras.errors import DataError, UserError
 from bit_keras.evaluation.probing import probe
-from bit_keras.exporting.saved_model import versions
+from bit_keras.exporting.receipts import versions
 from bit_keras.models.resnet_v2 import HEAD_LAYER, build
 from bit_keras.models.variant import Architecture, Normalization, Variant
 from bit_keras.optimizers import Schedule

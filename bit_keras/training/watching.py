@@ -1,4 +1,4 @@
-"""Ends a worker whose chief has gone, in a sentence: TensorFlow would abort it with a page of its own words."""
+"""Ends a worker that would wait for others without end, or end in words of TensorFlow's, in a sentence of ours."""
 
 import contextlib
 import os
@@ -26,18 +26,36 @@ def chief_watched(cluster):
         stopped.set()
 
 
+@contextlib.contextmanager
+def ended_after(seconds, sentence):
+    """Ends the process with 1 and the sentence if what is within takes longer, wherever it waits."""
+    stopped = threading.Event()
+
+    def watch():
+        if not stopped.wait(seconds):
+            _end(sentence)
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        stopped.set()
+
+
 def _watch(address, stopped):
     missed = 0
     while not stopped.wait(PAUSE):
         missed = 0 if _is_there(address) else missed + 1
         if missed >= LOST_AFTER and not stopped.is_set():
-            print(
-                f"\nbit-keras: The first worker of the cluster, at {address}, has gone, so this one ends too. "
-                "Look there why, mend it and start all of them again; the run goes on from the last snapshot.",
-                file=sys.stderr,
-                flush=True,
+            _end(
+                f"The first worker of the cluster, at {address}, has gone, so this one ends too. "
+                "Look there why, mend it and start all of them again; the run goes on from the last snapshot."
             )
-            os._exit(1)  # the main thread waits inside TensorFlow, where no exception reaches it
+
+
+def _end(sentence):
+    print(f"\nbit-keras: {sentence}", file=sys.stderr, flush=True)
+    os._exit(1)  # the main thread waits inside TensorFlow, where no exception reaches it
 
 
 def _is_there(address):

@@ -4,6 +4,7 @@ import json
 import re
 
 import numpy as np
+import onnx
 import pytest
 import tensorflow as tf
 
@@ -107,6 +108,13 @@ def test_an_export_of_the_run_predicts_as_the_run(finished, tmp_path):
     for index, expected in enumerate(bit.predict(finished.workdir, paths)):
         assert [name.decode() for name in answers["class_names"][index].numpy()] == list(expected.class_names)
         np.testing.assert_allclose(answers["scores"][index], expected.scores, atol=1e-5)
+
+
+def test_an_onnx_file_of_the_run_has_its_class_names(finished, tmp_path):
+    outcome = command("export", finished.workdir, tmp_path / "out.onnx", "--format=onnx")
+    assert outcome.code == 0 and outcome.out == f"ONNX {tmp_path / 'out.onnx'}\n"
+    about = {entry.key: entry.value for entry in onnx.load(tmp_path / "out.onnx").metadata_props}
+    assert json.loads(about["class_names"]) == ["blue", "red"] and about["image_size"] == "32"
 
 
 def test_an_export_into_a_folder_in_use_is_refused_without_overwrite(finished):

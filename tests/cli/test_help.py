@@ -19,7 +19,7 @@ FLAGS = {
     "evaluate": "split labels image_size batch_size seed [no]strict",
     "probe": "examples_per_class repeats image_size batch_size seed [no]strict",
     "predict": "labels image_size top batch_size [no]json [no]strict",
-    "export": "labels image_size [no]fold [no]overwrite",
+    "export": "format labels image_size [no]fold [no]overwrite",
     "convert": "[no]describe [no]overwrite",
     "verify": "against tolerance [no]record",
 }

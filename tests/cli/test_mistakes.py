@@ -34,6 +34,8 @@ from tests.cli.conftest import FAST, command
         (["predict"], "Expected MODEL and PICTURE"),
         (["predict", "lost", "a.png", "--top=0"], "--top=0"),
         (["export", "model"], "Expected MODEL and OUT"),
+        (["export", "model", "out", "--format=tflite"], "--format=tflite.*saved_model.onnx"),
+        (["export", "model", "out", "--format=onnx"], r"Expected a file whose name ends in \.onnx"),
         (["presets", "a", "b"], "no more than PATTERN"),
         (["presets", "ResNet*"], r"No preset matches 'ResNet\*'"),
     ],

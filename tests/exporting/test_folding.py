@@ -62,12 +62,14 @@ def by_xla(small_model, tmp_path_factory):
     return bit.export(small_model, folder, class_names=("ant", "bee", "cat"), image_size=48, fold=True, xla=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 48, 48), (1, 40, 57), (3, 40, 57)])
 def test_by_xla_it_agrees_too_for_one_picture_and_for_more(by_xla, loaded, images, shape):
     pixels = images(*shape)
     assert difference(tf.saved_model.load(str(by_xla))(pixels), loaded(pixels)) < 1e-5
 
 
+@pytest.mark.slow
 def test_by_xla_it_names_pictures_as_the_others_do(by_xla, exported, photos):
     picture = next(photos.rglob("*.png"))
     ours, theirs = (bit.predict(folder, picture)[0] for folder in (by_xla, exported))
@@ -75,7 +77,7 @@ def test_by_xla_it_names_pictures_as_the_others_do(by_xla, exported, photos):
 
 
 def test_xla_without_folding_is_refused(small_model, tmp_path):
-    with pytest.raises(bit.UserError, match=r"Expected `fold` with `xla`"):
+    with pytest.raises(bit.UserError, match=r"Expected `xla` with `fold`"):
         bit.export(small_model, tmp_path / "out", xla=True)
 
 

@@ -165,3 +165,8 @@ def test_both_lengths_or_unknown_settings_are_refused():
         upstream_recipe("BiT-S").scaled(epochs=1, steps=10)
     with pytest.raises(bit.UserError, match=r"settings of a recipe.*\['colour'\]"):
         upstream_recipe("BiT-S").scaled(colour=1)
+
+
+def test_a_cosine_takes_the_place_of_the_decays():
+    recipe = RECIPES["BiT-S"].scaled(schedule="cosine")
+    assert recipe.decay_epochs == () and recipe.learning_rate(recipe.steps - 1) < 1e-6
