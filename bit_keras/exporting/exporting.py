@@ -57,9 +57,9 @@ def export(
             replaced.
 
     Raises:
-        UserError: if the format is unknown, `xla` comes without `fold` or with ONNX, `out` is in use, the class names are too few or too many, a headless model
-            has other than average pooling, which an export of features could not be told apart from, or ONNX lacks its
-            packages or is too small for the weights.
+        UserError: if the format is unknown, `xla` comes without `fold` or with ONNX, `out` is in use, the class names
+            are too few or too many, a headless model has other than average pooling, which an export of features could
+            not be told apart from, or ONNX lacks its packages or is too small for the weights.
         SaveError: if it cannot be written, or computes something else than the model; nothing is left half done.
     """
     if format not in FORMATS:

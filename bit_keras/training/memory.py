@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from bit_keras.models.resnet_v2 import build
 
 # Of the free memory that activations may take; gradients, velocities and workspace need the rest. Chosen, not measured.
 SHARE = 0.5
+INSIDE = re.compile(r"(block\d-unit\d+)-")  # layers of a unit; the sum at its end has the bare name
 CGROUP = Path("/sys/fs/cgroup")  # where Linux tells the limits of a container
 
 
@@ -25,10 +27,16 @@ class Cost:
 
     Args:
         activation_bytes: of all layer outputs: what backpropagation keeps.
+        kept_bytes: of those that it keeps where units are recomputed: the outputs of the units, and what is in none.
+        unit_bytes: of the unit that has most.
+        weight_bytes: of the variables, float32; the picture shares them with all others.
         multiply_adds: of the convolutions and the head, forward.
     """
 
     activation_bytes: int
+    kept_bytes: int
+    unit_bytes: int
+    weight_bytes: int
     multiply_adds: int
 
 
@@ -90,5 +98,17 @@ def _counted(architecture, crop, dtype):
             dtype=dtype,
             input_shape=(crop, crop, 3),
         )
-    sizes = [math.prod(layer.output.shape[1:]) * tf.as_dtype(layer.compute_dtype).size for layer in twin.layers]
-    return Cost(sum(sizes), multiply_adds(twin))
+    sizes = {
+        layer.name: math.prod(layer.output.shape[1:]) * tf.as_dtype(layer.compute_dtype).size for layer in twin.layers
+    }
+    units: dict[str, int] = {}
+    for name, size in sizes.items():
+        if inside := INSIDE.match(name):
+            units[inside[1]] = units.get(inside[1], 0) + size
+    return Cost(
+        activation_bytes=sum(sizes.values()),
+        kept_bytes=sum(sizes.values()) - sum(units.values()),
+        unit_bytes=max(units.values()),
+        weight_bytes=4 * sum(math.prod(variable.shape) for variable in twin.variables),
+        multiply_adds=multiply_adds(twin),
+    )

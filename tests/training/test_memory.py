@@ -34,6 +34,15 @@ def test_half_precision_needs_about_half():
     assert 0.5 < half.activation_bytes / full.activation_bytes < 0.55
 
 
+def test_recomputed_units_keep_their_sums_alone():
+    cost = cost_of(Architecture(Variant.parse("R14x0.5"), 10), crop=64, dtype="float32")
+    root = 64**2 * 3 + 70**2 * 3 + 32**2 * 32 + 34**2 * 32 + 16**2 * 32
+    sums = 16**2 * 128 + 8**2 * 256 + 4**2 * 512 + 2**2 * 1024
+    assert cost.kept_bytes == 4 * (root + sums + 2**2 * 1024 + 1024 + 10)
+    # Block 2 has most: norm, a and norm at 16 px; padding; projection, b, norm and c at 8 px.
+    assert cost.unit_bytes == 4 * (16**2 * (128 + 64 + 64) + 18**2 * 64 + 8**2 * (256 + 64 + 64 + 256))
+
+
 def test_an_r50x1_takes_the_4_billion_multiply_adds_of_a_resnet50_at_224_pixels():
     # He et al., arXiv 1512.03385, table 1: 3.8e9 with the stride in the first 1x1; here it is in the 3x3, 4.1e9.
     found = cost_of(Architecture(Variant.parse("R50x1"), 1000), crop=224, dtype="float32")
