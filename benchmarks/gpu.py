@@ -17,7 +17,6 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # PyTorch needs
 
 import argparse
 import json
-import math
 import statistics
 import time
 from pathlib import Path
@@ -27,6 +26,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
+from bit_keras.models.cost import multiply_adds
 from bit_keras.models.resnet_v2 import build
 from bit_keras.models.variant import Variant
 from bit_keras.optimizers import Momentum
@@ -34,16 +34,6 @@ from bit_keras.optimizers import Momentum
 CLASSES, RATE, MOMENTUM = 1000, 0.01, 0.9
 TASKS = {"inference": 1, "training": 3}  # a backward pass is two forward passes
 LEAST_SECONDS = 0.5  # of one measurement
-
-
-def multiply_adds(model):
-    """Returns those of the convolutions and the head for one picture."""
-    total = 0
-    for layer in model.layers:
-        if hasattr(layer, "kernel"):
-            positions = math.prod(layer.output.shape[1:-1])  # 1 for the head
-            total += positions * math.prod(layer.kernel.shape)
-    return total
 
 
 def matrix_rate(size, dtype, rounds):

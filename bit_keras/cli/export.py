@@ -11,6 +11,7 @@ FLAGS = flags.FlagValues()
 flags.DEFINE_enum("format", "saved_model", list(TITLES), "a SavedModel folder, or an ONNX file", flag_values=FLAGS)
 define_model_flags(FLAGS)
 flags.DEFINE_boolean("fold", False, "standardize the kernels once: faster, and no longer trainable", flag_values=FLAGS)
+flags.DEFINE_boolean("xla", False, "with --fold: compile it at the first call, for few sizes", flag_values=FLAGS)
 flags.DEFINE_boolean("overwrite", False, "replace OUT if it is of that format", flag_values=FLAGS)
 
 
@@ -24,6 +25,7 @@ class Config:
     labels: str | None
     image_size: int | None
     fold: bool
+    xla: bool
     overwrite: bool
 
 
@@ -46,6 +48,7 @@ def execute(config):
         class_names=config.labels,
         image_size=config.image_size,
         fold=config.fold,
+        xla=config.xla,
         overwrite=config.overwrite,
     )
     print(f"{TITLES[config.format]} {out}")

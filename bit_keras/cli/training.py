@@ -10,6 +10,8 @@ SHARED = (
     "strategy",
     "precision",
     "micro_batches",
+    "xla",
+    "remat",
     "strict",
     "resume",
     "save_every",
@@ -34,6 +36,15 @@ def define_training_flags(flag_values, strategies):
     )
     flags.DEFINE_integer(
         "micro_batches", None, "equal parts to compute a batch in; saves memory (default: as memory needs)", **whole
+    )
+    flags.DEFINE_boolean(
+        "xla",
+        None,
+        "compile the normalizations: faster steps, a slower start (default: if it pays)",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_boolean(
+        "remat", False, "compute the units' interiors twice: less memory, more time", flag_values=flag_values
     )
     flags.DEFINE_boolean(
         "strict",

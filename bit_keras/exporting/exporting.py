@@ -18,6 +18,7 @@ def export(
     class_names=None,
     image_size: int | None = None,
     fold: bool = False,
+    xla: bool = False,
     overwrite: bool = False,
 ) -> Path:
     """Writes a BiT in float32 as a SavedModel folder or as an ONNX file, and returns its path.
@@ -50,18 +51,25 @@ def export(
         fold: writes the kernels as they are applied, standardized once instead of in each call: faster, most of all for
             single pictures, but nothing of it is trainable, and `bit.finetune` refuses it. `receipt.json` and
             `assets/bit_keras.json` say which it is. ONNX files never train, so they are folded whatever this says.
+        xla: has XLA compile the folded SavedModel when it is first called with pictures of a size and a number, which
+            takes seconds: faster where these are few, as on a CPU that answers single pictures. Needs `fold`.
         overwrite: replaces an older SavedModel or ONNX file, once the new one is whole; anything else is never
             replaced.
 
     Raises:
-        UserError: if the format is unknown, `out` is in use, the class names are too few or too many, a headless model
-            has other than average pooling, which an export of features could not be told apart from, or ONNX lacks its
-            packages or is too small for the weights.
+        UserError: if the format is unknown, `xla` comes without `fold` or with ONNX, `out` is in use, the class names
+            are too few or too many, a headless model has other than average pooling, which an export of features could
+            not be told apart from, or ONNX lacks its packages or is too small for the weights.
         SaveError: if it cannot be written, or computes something else than the model; nothing is left half done.
     """
     if format not in FORMATS:
         raise UserError(f"Expected `format` 'saved_model' or 'onnx'. Received: format={format!r}.")
+    if xla and (format == "onnx" or not fold):
+        raise UserError(
+            "Expected `xla` with `fold` and the format 'saved_model', as what is compiled does not train. Received: "
+            f"xla=True, fold={fold}, format={format!r}."
+        )
     options = {"class_names": class_names, "image_size": image_size, "overwrite": overwrite}
     if format == "onnx":
         return write_onnx(Path(out), model_or_run, **options)
-    return write_saved_model(Path(out), model_or_run, **options, fold=fold)
+    return write_saved_model(Path(out), model_or_run, **options, fold=fold, xla=xla)

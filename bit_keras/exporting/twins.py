@@ -70,5 +70,5 @@ def _folded(array):
     return replace(
         array,
         name=array.name.removesuffix(STANDARDIZED) + PLAIN,
-        read=lambda: keras.ops.convert_to_numpy(standardize(keras.ops.cast(array.read(), "float32"))),
+        read=lambda: keras.ops.convert_to_numpy(standardize(keras.ops.cast(array.read(), "float32"))[0]),
     )

@@ -3,13 +3,14 @@
 import keras
 from keras import ops
 
+from bit_keras.layers.compiling import Compilable, mean
 from bit_keras.layers.precision import at_least_float32
 
 EPSILON = 1e-10  # added to the kernel's variance; google-research/big_transfer, bit_tf2/models.py
 
 
 @keras.saving.register_keras_serializable(package="bit_keras")
-class StandardizedConv2D(keras.layers.Conv2D):
+class StandardizedConv2D(Compilable, keras.layers.Conv2D):
     """`keras.layers.Conv2D` whose kernel has mean 0 and variance 1 for each output channel.
 
     The kernel k (height, width, in, out) is applied as (k - mean) / sqrt(variance + 1e-10), mean and biased variance
@@ -31,12 +32,29 @@ class StandardizedConv2D(keras.layers.Conv2D):
         return super().add_weight(*args, **kwargs)
 
     def convolution_op(self, inputs, kernel):
-        return super().convolution_op(inputs, ops.cast(standardize(kernel), inputs.dtype))
+        kernel = self.compiled(standardize, standardize_gradient, kernel)
+        return super().convolution_op(inputs, ops.cast(kernel, inputs.dtype))
 
 
-def standardize(kernel):
-    """Returns `kernel` (height, width, in, out), at least float32, with mean 0 and variance 1 over all but out."""
-    mean = ops.mean(kernel, axis=(0, 1, 2), keepdims=True)
-    centred = kernel - mean
-    variance = ops.mean(ops.square(centred), axis=(0, 1, 2), keepdims=True)
-    return centred * ops.rsqrt(variance + EPSILON)
+def standardize(kernel, strips=0):
+    """Returns `kernel` (height, width, in, out) with mean 0 and variance 1 over all but out.
+
+    And, for the gradient, its mean and 1 / deviation, (1, 1, out).
+    """
+    k = _flat(kernel)
+    centre = ops.mean(k, axis=1, keepdims=True)
+    scale = ops.rsqrt(mean(lambda part: ops.square(part - centre), k, strips=strips) + EPSILON)
+    return ops.reshape((k - centre) * scale, kernel.shape), (centre, scale)
+
+
+def standardize_gradient(tensors, statistics, upstream, strips=0):
+    """Returns the gradient of the kernel from that of its standardized form."""
+    (kernel,), (centre, scale) = tensors, statistics
+    k, upstream = _flat(kernel), _flat(upstream)
+    shift = ops.mean(upstream, axis=1, keepdims=True)
+    stretch = mean(lambda k, upstream: upstream * (k - centre) * scale, k, upstream, strips=strips)
+    return ops.reshape(scale * (upstream - shift - (k - centre) * scale * stretch), kernel.shape)
+
+
+def _flat(kernel):
+    return ops.reshape(kernel, (1, -1, kernel.shape[-1]))

@@ -173,9 +173,8 @@ class _LayerMaker:
     def normalized(self, x, prefix):
         """Normalizes and activates."""
         if self.architecture.normalization == "group":
-            x = GroupNorm(dtype=self.policy, name=f"{prefix}group_norm")(x)
-        else:
-            x = layers.BatchNormalization(**BATCH_NORM, dtype=self.policy, name=f"{prefix}batch_norm")(x)
+            return GroupNorm(activation="relu", dtype=self.policy, name=f"{prefix}group_norm")(x)
+        x = layers.BatchNormalization(**BATCH_NORM, dtype=self.policy, name=f"{prefix}batch_norm")(x)
         return layers.ReLU(dtype=self.policy, name=f"{prefix}relu")(x)
 
     def _initializer(self, name):

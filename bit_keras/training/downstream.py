@@ -19,8 +19,8 @@ from bit_keras.training.session import (
     MOMENTUM,
     Session,
     check_settings,
-    micro_batches_of,
-    picture_bytes,
+    form_of,
+    picture_cost,
     plan_of,
     refuse_frozen,
     start_of,
@@ -45,6 +45,8 @@ class Settings:
     strategy: Any = "auto"
     precision: str = "float32"
     micro_batches: int | None = None
+    xla: bool | None = None
+    remat: bool = False
     strict: bool = False
     resume: bool = True
     save_every: int | None = None
@@ -74,10 +76,10 @@ def prepare(settings):
         rule = _rule(settings, data, architecture.variant)
         optimizer = ReducedMomentum(Schedule(rule), MOMENTUM)
     refuse_frozen(model)
-    picture = picture_bytes(architecture, rule, settings.precision)
-    micro_batches = micro_batches_of(settings, stored, picture, rule.batch_size // strategy.num_replicas_in_sync, free)
-    step = TrainStep(model, optimizer, strategy, batch_size=rule.batch_size, micro_batches=micro_batches)
-    config = _config(settings, data, rule, architecture, step)
+    cost = picture_cost(architecture, rule, settings.precision)
+    form = form_of(settings, stored, cost, rule, strategy.num_replicas_in_sync, free)
+    step = TrainStep(model, optimizer, strategy, batch_size=rule.batch_size, **form)
+    config = _config(settings, data, rule, architecture, step) | form
     folder.check(config)
     start = start_of(folder, stored, step, rule.steps)
     kept = pictures_to_keep(len(data.splits["train"]), rule, start=start, free=host_free)
@@ -91,7 +93,7 @@ def prepare(settings):
         folder=folder,
         config=config,
         start=start,
-        plan=plan_of(data, rule, text, step, picture, free, start, kept),
+        plan=plan_of(data, rule, text, step, cost, free, start, kept),
         batches=lambda: _batches(data, rule, settings.seed, start, strategy, keep=kept > 0),
         evaluation={"crop": rule.crop},
     )
@@ -157,7 +159,6 @@ def _config(settings, data, rule, architecture, step):
         "rule": dataclasses.asdict(rule),
         "seed": settings.seed,
         "precision": settings.precision,
-        "micro_batches": step.micro_batches,
         "num_replicas": step.strategy.num_replicas_in_sync,
         "versions": versions(),
     }

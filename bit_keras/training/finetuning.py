@@ -31,6 +31,8 @@ def finetune(
     strategy="auto",
     precision: str = "float32",
     micro_batches: int | None = None,
+    xla: bool | None = None,
+    remat: bool = False,
     strict: bool = False,
     resume: bool = True,
     save_every: int | None = None,
@@ -55,6 +57,10 @@ def finetune(
         precision: "float32", "mixed_bfloat16" or "mixed_float16".
         micro_batches: equal parts that each device's batch is computed in; None for the smallest power of two whose
             activations fit half the free memory.
+        xla: whether XLA compiles the normalizations, which makes a step on CPUs faster and its first one slower; None
+            decides by the arithmetic of the whole run.
+        remat: whether the gradient computes the interiors of the units again instead of keeping them, for large
+            pictures and networks: less memory, a third more time. Not with batch normalization.
         strict: whether a broken picture stops the run; otherwise it is named and left out.
         resume: whether a run in `workdir` may go on.
         save_every: steps between snapshots; None for a twentieth of the run.
@@ -79,6 +85,8 @@ def finetune(
             strategy=strategy,
             precision=precision,
             micro_batches=micro_batches,
+            xla=xla,
+            remat=remat,
             strict=strict,
             resume=resume,
             save_every=save_every,

@@ -1,9 +1,11 @@
-"""How much memory a step needs, and how many micro-batches make it fit."""
+"""How much a picture costs, and how many micro-batches make a step fit into memory."""
 
 import math
 import os
+import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -11,20 +13,41 @@ import psutil
 import tensorflow as tf
 
 from bit_keras.data.keeping import kept_bytes
+from bit_keras.models.cost import multiply_adds
 from bit_keras.models.resnet_v2 import build
 
 # Of the free memory that activations may take; gradients, velocities and workspace need the rest. Chosen, not measured.
 SHARE = 0.5
 # Of the machine's free memory that kept pictures may take: half of what activations leave, where they share it.
 KEPT_SHARE = 0.25
+INSIDE = re.compile(r"(block\d-unit\d+)-")  # layers of a unit; the sum at its end has the bare name
 CGROUP = Path("/sys/fs/cgroup")  # where Linux tells the limits of a container
 
 
-def activation_bytes(architecture, *, crop, dtype):
-    """Returns the bytes of all layer outputs for one picture of `crop` pixels square: what backpropagation keeps."""
+@dataclass(frozen=True)
+class Cost:
+    """What one picture costs.
+
+    Args:
+        activation_bytes: of all layer outputs: what backpropagation keeps.
+        kept_bytes: of those that it keeps where units are recomputed: the outputs of the units, and what is in none.
+        unit_bytes: of the unit that has most.
+        weight_bytes: of the variables, float32; the picture shares them with all others.
+        multiply_adds: of the convolutions and the head, forward.
+    """
+
+    activation_bytes: int
+    kept_bytes: int
+    unit_bytes: int
+    weight_bytes: int
+    multiply_adds: int
+
+
+def cost_of(architecture, *, crop, dtype):
+    """Returns the `Cost` of a picture of `crop` pixels square under a dtype policy."""
     # Keras remembers, by thread, the variables that it left out here, and would make them later after all.
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(_sum_of_outputs, architecture, crop, dtype).result()
+        return thread.submit(_counted, architecture, crop, dtype).result()
 
 
 def free_bytes(replicas):
@@ -72,7 +95,7 @@ def default_micro_batches(picture_bytes, *, replica_batch, free):
     """Returns the smallest power of two whose activations fit half of `free` bytes, or the largest that divides.
 
     Args:
-        picture_bytes: of `activation_bytes`.
+        picture_bytes: activations of a picture.
         replica_batch: pictures that a replica has in a step.
         free: bytes that a replica may use.
     """
@@ -82,7 +105,7 @@ def default_micro_batches(picture_bytes, *, replica_batch, free):
     return micro_batches
 
 
-def _sum_of_outputs(architecture, crop, dtype):
+def _counted(architecture, crop, dtype):
     with keras.StatelessScope(initialize_variables=False):
         twin = build(
             architecture.variant,
@@ -92,5 +115,17 @@ def _sum_of_outputs(architecture, crop, dtype):
             dtype=dtype,
             input_shape=(crop, crop, 3),
         )
-    sizes = [math.prod(layer.output.shape[1:]) * tf.as_dtype(layer.compute_dtype).size for layer in twin.layers]
-    return sum(sizes)
+    sizes = {
+        layer.name: math.prod(layer.output.shape[1:]) * tf.as_dtype(layer.compute_dtype).size for layer in twin.layers
+    }
+    units: dict[str, int] = {}
+    for name, size in sizes.items():
+        if inside := INSIDE.match(name):
+            units[inside[1]] = units.get(inside[1], 0) + size
+    return Cost(
+        activation_bytes=sum(sizes.values()),
+        kept_bytes=sum(sizes.values()) - sum(units.values()),
+        unit_bytes=max(units.values()),
+        weight_bytes=4 * sum(math.prod(variable.shape) for variable in twin.variables),
+        multiply_adds=multiply_adds(twin),
+    )

@@ -30,6 +30,8 @@ class Plan:
         head: trainable parameters of the head.
         num_replicas: devices that share a batch.
         micro_batches: parts of a replica's batch.
+        xla: whether XLA compiles the normalizations.
+        remat: whether the interiors of the units are computed again for the gradient.
         picture_bytes: memory of one picture's activations.
         free_bytes: free memory for one replica.
         step_seconds: of one step, from a timed micro-batch.
@@ -48,6 +50,8 @@ class Plan:
     head: int
     num_replicas: int
     micro_batches: int
+    xla: bool
+    remat: bool
     picture_bytes: int
     free_bytes: int
     step_seconds: float
@@ -94,7 +98,8 @@ class Plan:
 
     def _model(self):
         trainable, total = self.backbone
-        return f"{self.model}; trainable: {trainable:,} of {total:,} backbone parameters, {self.head:,} of the head"
+        by = ", normalizations by XLA" * self.xla + ", units computed twice" * self.remat
+        return f"{self.model}{by}; trainable: {trainable:,} of {total:,} backbone parameters, {self.head:,} of the head"
 
     def _memory(self):
         kept = f"; {_gibibytes(self.kept_bytes)} of the machine's for resized pictures" if self.kept_bytes else ""

@@ -40,6 +40,8 @@ def pretrain(
     strategy="auto",
     precision: str = "float32",
     micro_batches: int | None = None,
+    xla: bool | None = None,
+    remat: bool = False,
     normalization: Normalization = "group",
     weight_standardization: bool = True,
     strict: bool = False,
@@ -71,6 +73,10 @@ def pretrain(
         precision: "float32", "mixed_bfloat16", or "mixed_float16", which scales the loss.
         micro_batches: equal parts that each device's batch is computed in; None for the smallest power of two whose
             activations fit half the free memory.
+        xla: whether XLA compiles the normalizations, which makes a step on CPUs faster and its first one slower; None
+            decides by the arithmetic of the whole run.
+        remat: whether the gradient computes the interiors of the units again instead of keeping them, for large
+            pictures and networks: less memory, a third more time. Not with batch normalization.
         normalization: "group", as published, or "batch", for the paper's ablation.
         weight_standardization: False for plain convolutions, for the same.
         strict: whether a broken picture stops the run; otherwise it is named and left out. Those of record files are
@@ -104,6 +110,8 @@ def pretrain(
             strategy=strategy,
             precision=precision,
             micro_batches=micro_batches,
+            xla=xla,
+            remat=remat,
             normalization=normalization,
             weight_standardization=weight_standardization,
             strict=strict,

@@ -21,7 +21,7 @@ from bit_keras.weights.run_config import CONFIG, LABELS, SPLIT, WEIGHTS, read_ru
 
 # What may differ when a run goes on: where it computes, with what, and where its pictures are; the fingerprint and the
 # digest of the weights tell whether they are the same. The departures follow from the rule.
-FREE = ("versions", "num_replicas", "num_hosts", "micro_batches", "data", "departures")
+FREE = ("versions", "num_replicas", "num_hosts", "micro_batches", "xla", "remat", "data", "departures")
 
 
 class RunFolder:

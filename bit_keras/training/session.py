@@ -13,10 +13,11 @@ from bit_keras.evaluation.classifier import require_tensorflow
 from bit_keras.models.resnet_v2 import HEAD_LAYER
 from bit_keras.training import checkpoints
 from bit_keras.training.cluster import Cluster
-from bit_keras.training.memory import activation_bytes, default_micro_batches
+from bit_keras.training.memory import cost_of, default_micro_batches
 from bit_keras.training.plan import Plan, timed_step
 from bit_keras.training.run_folder import RunFolder
 from bit_keras.training.step import TrainStep
+from bit_keras.training.xla import pays
 
 MOMENTUM = 0.9  # paper, sections 3.2 and 3.3
 MOST_SEED = 2**32 - 1  # of NumPy and scikit-learn
@@ -32,6 +33,8 @@ class Settings(Protocol):
     strategy: Any
     precision: str
     micro_batches: int | None
+    xla: bool | None
+    remat: bool
     save_every: int | None
     eval_every: int | None
     resume: bool
@@ -92,22 +95,32 @@ def start_of(folder, stored, step, steps):
     return checkpoints.restore(folder.checkpoints, step) if stored else 0
 
 
-def micro_batches_of(settings, stored, picture, replica_batch, free):
-    """Returns what was asked for; else what the run has had so far, if it divides the batch; else what memory needs."""
-    had = (stored or {}).get("micro_batches", 0)
-    if settings.micro_batches:
-        return settings.micro_batches
-    if had and replica_batch % had == 0:
-        return had
-    return default_micro_batches(picture, replica_batch=replica_batch, free=free)
+def form_of(settings, stored, cost, rule, replicas, free):
+    """Returns how a step is computed, as options of `TrainStep`: as asked for, as the run has had it, or new.
+
+    Args:
+        settings: what the user asked for.
+        stored: the configuration of the run that goes on, or None.
+        cost: the `Cost` of a picture.
+        rule: of the run.
+        replicas: devices that share a batch.
+        free: bytes that a replica may use.
+    """
+    had = stored or {}
+    parts = settings.micro_batches or had.get("micro_batches", 0)
+    part_of = rule.batch_size // replicas
+    if not parts or (not settings.micro_batches and part_of % parts):
+        parts = default_micro_batches(cost.activation_bytes, replica_batch=part_of, free=free)
+    xla = had.get("xla", pays(cost, rule)) if settings.xla is None else settings.xla
+    return {"micro_batches": parts, "xla": bool(xla), "remat": bool(settings.remat)}
 
 
-def picture_bytes(architecture, rule, precision):
-    """Returns the bytes of one picture's activations."""
-    return activation_bytes(architecture, crop=rule.crop, dtype=precision)
+def picture_cost(architecture, rule, precision):
+    """Returns the `Cost` of one picture."""
+    return cost_of(architecture, crop=rule.crop, dtype=precision)
 
 
-def plan_of(data, rule, model_text, step, picture, free, start, kept=0):
+def plan_of(data, rule, model_text, step, cost, free, start, kept=0):
     """Returns the `Plan`."""
     return Plan(
         data=data.name,
@@ -121,7 +134,9 @@ def plan_of(data, rule, model_text, step, picture, free, start, kept=0):
         head=_count(step.model.get_layer(HEAD_LAYER).trainable_variables),
         num_replicas=step.strategy.num_replicas_in_sync,
         micro_batches=step.micro_batches,
-        picture_bytes=picture,
+        xla=step.xla,
+        remat=step.remat,
+        picture_bytes=cost.activation_bytes,
         free_bytes=free,
         step_seconds=timed_step(step, rule),
         start=start,

@@ -5,13 +5,17 @@ sum over the replicas is taken once, before whatever needs the whole gradient: t
 clipping, then the optimizer.
 """
 
+from functools import partial
+
 import tensorflow as tf
 from keras import ops
 
 from bit_keras.errors import UserError
+from bit_keras.exporting.xla import layers_by_xla
 from bit_keras.optimizers import Momentum
 from bit_keras.training.loss_scale import LossScale
 from bit_keras.training.losses import softmax_cross_entropy
+from bit_keras.training.recomputing import recomputing
 from bit_keras.weights.assigning import named_variables
 from bit_keras.weights.names import canonical_name
 
@@ -60,6 +64,8 @@ class TrainStep:
         micro_batches: equal parts that each replica's batch is computed in; they change memory, not the result.
         loss: from (labels, logits) to the loss of each example.
         clip_norm: largest global norm of the gradient, or None.
+        xla: whether XLA compiles the normalizations.
+        remat: whether the gradient computes the interiors of the units again instead of keeping them.
 
     Raises:
         UserError: if `batch_size` is no such multiple.
@@ -75,6 +81,8 @@ class TrainStep:
         micro_batches=1,
         loss=softmax_cross_entropy,
         clip_norm=None,
+        xla=False,
+        remat=False,
     ):
         check_batch(batch_size, strategy.num_replicas_in_sync, micro_batches)
         self.model = model
@@ -84,6 +92,9 @@ class TrainStep:
         self.micro_batches = micro_batches
         self.loss = loss
         self.clip_norm = clip_norm
+        self.xla = xla
+        self.remat = remat
+        self._forward = recomputing(model) if remat else partial(model, training=True)
         with strategy.scope():
             optimizer.build(model.trainable_variables)
             self.loss_scale = LossScale() if any(layer.compute_dtype == "float16" for layer in model.layers) else None
@@ -108,10 +119,11 @@ class TrainStep:
     @tf.function
     def gradients(self, images, labels):
         """Returns this part's share of the global loss, and the gradients of that times the loss scale."""
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(self.loss(labels, self.model(images, training=True))) / self.batch_size
-            scaled = loss * self.loss_scale.scale if self.loss_scale else loss
-        return loss, tape.gradient(scaled, self._variables)
+        with layers_by_xla(self.model, self.xla):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_sum(self.loss(labels, self._forward(images))) / self.batch_size
+                scaled = loss * self.loss_scale.scale if self.loss_scale else loss
+            return loss, tape.gradient(scaled, self._variables)
 
     @property
     def _variables(self):
@@ -141,6 +153,7 @@ class TrainStep:
         # A loop in the graph: unrolled, the parts need not follow one another, so memory need not shrink, and the
         # order of the sums may change from process to process.
         for part in tf.range(self.micro_batches):
+            tf.autograph.experimental.set_loop_options(parallel_iterations=1)  # else parts overlap, in memory too
             part_loss, part_gradients = self.gradients(images[part], labels[part])
             loss += part_loss
             # Not strict: AutoGraph, which rewrites this loop, has no such zip.

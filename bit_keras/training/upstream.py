@@ -27,8 +27,8 @@ from bit_keras.training.session import (
     MOMENTUM,
     Session,
     check_settings,
-    micro_batches_of,
-    picture_bytes,
+    form_of,
+    picture_cost,
     plan_of,
     start_of,
     stored_run,
@@ -50,6 +50,8 @@ class UpstreamSettings:
     strategy: Any = "auto"
     precision: str = "float32"
     micro_batches: int | None = None
+    xla: bool | None = None
+    remat: bool = False
     normalization: Normalization = "group"
     weight_standardization: bool = True
     strict: bool = False
@@ -91,10 +93,10 @@ def prepare(settings):
         architecture = Architecture(
             variant, len(data.class_names), settings.normalization, settings.weight_standardization
         )
-        picture = picture_bytes(architecture, recipe, settings.precision)
-        micro_batches = micro_batches_of(settings, stored, picture, recipe.batch_size // replicas, free)
-        step = _step(settings, architecture, recipe, strategy, micro_batches)
-        config = _config(settings, data, recipe, architecture, step)
+        cost = picture_cost(architecture, recipe, settings.precision)
+        form = form_of(settings, stored, cost, recipe, replicas, free)
+        step = _step(settings, architecture, recipe, strategy, form)
+        config = _config(settings, data, recipe, architecture, step) | form
         check_agreement(cluster, config, settings)
         folder.check(config)
         start = _start(cluster, folder, stored, step, recipe.steps)
@@ -108,7 +110,7 @@ def prepare(settings):
             folder=folder,
             config=config,
             start=start,
-            plan=plan_of(data, recipe, text, step, picture, free, start),
+            plan=plan_of(data, recipe, text, step, cost, free, start),
             batches=lambda: _batches(settings, data, recipe, start, strategy),
             evaluation={
                 "preprocess": partial(preprocess_central, resize=recipe.eval_resize, crop=recipe.crop),
@@ -135,7 +137,7 @@ def _data(settings) -> Data:
     return data
 
 
-def _step(settings, architecture, recipe, strategy, micro_batches):
+def _step(settings, architecture, recipe, strategy, form):
     decay = recipe.weight_decay
     if recipe.decay == "decoupled":
         decay /= recipe.base_learning_rate  # big_vision multiplies it by the schedule alone, Momentum by the rate
@@ -158,9 +160,9 @@ def _step(settings, architecture, recipe, strategy, micro_batches):
         optimizer,
         strategy,
         batch_size=recipe.batch_size,
-        micro_batches=micro_batches,
         loss=LOSSES[recipe.loss],
         clip_norm=recipe.clip_norm,
+        **form,
     )
 
 
@@ -225,7 +227,6 @@ def _config(settings, data, recipe, architecture, step):
         "seed": settings.seed,
         "precision": settings.precision,
         "shard_files": settings.shard_files,
-        "micro_batches": step.micro_batches,
         "num_replicas": step.strategy.num_replicas_in_sync,
         "num_hosts": Cluster(step.strategy).hosts,
         "versions": versions(),

@@ -55,6 +55,32 @@ def test_it_is_refused_as_the_beginning_of_a_run(folded, photos, tmp_path):
         bit.finetune(photos, model=folded, workdir=tmp_path / "run")
 
 
+@pytest.fixture(scope="module")
+def by_xla(small_model, tmp_path_factory):
+    """The folder of the small model, folded and for XLA."""
+    folder = tmp_path_factory.mktemp("by_xla") / "model"
+    return bit.export(small_model, folder, class_names=("ant", "bee", "cat"), image_size=48, fold=True, xla=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(1, 48, 48), (1, 40, 57), (3, 40, 57)])
+def test_by_xla_it_agrees_too_for_one_picture_and_for_more(by_xla, loaded, images, shape):
+    pixels = images(*shape)
+    assert difference(tf.saved_model.load(str(by_xla))(pixels), loaded(pixels)) < 1e-5
+
+
+@pytest.mark.slow
+def test_by_xla_it_names_pictures_as_the_others_do(by_xla, exported, photos):
+    picture = next(photos.rglob("*.png"))
+    ours, theirs = (bit.predict(folder, picture)[0] for folder in (by_xla, exported))
+    assert ours.class_name == theirs.class_name and ours.scores == pytest.approx(theirs.scores, abs=1e-5)
+
+
+def test_xla_without_folding_is_refused(small_model, tmp_path):
+    with pytest.raises(bit.UserError, match=r"Expected `xla` with `fold`"):
+        bit.export(small_model, tmp_path / "out", xla=True)
+
+
 @pytest.mark.parametrize("options", [{"normalization": "batch"}, {"weight_standardization": False}])
 def test_networks_of_the_ablation_fold_too(options, images, tmp_path):
     model = bit.build("R14x0.5", num_classes=0, seed=0, **options)

@@ -13,8 +13,8 @@ from tests.golden.seeded import seeded
 BATCH, STEPS = 16, 24
 
 
-def reference_run(strategy="one", *, micro_batches=1, dtype="float32", calls=(1, 11, 12)):
-    """Returns the losses, and {steps taken: all arrays of the model} after each of `calls`."""
+def reference_run(strategy="one", *, dtype="float32", calls=(1, 11, 12), **options):
+    """Returns the losses, and {steps taken: all arrays} after each of `calls`; `options` of `TrainStep`."""
     strategy = make_strategy(strategy)
     with strategy.scope():
         model = bit.build("R14x1", num_classes=10, dtype=dtype)
@@ -22,7 +22,7 @@ def reference_run(strategy="one", *, micro_batches=1, dtype="float32", calls=(1,
             if "head" not in name:
                 variable.assign(seeded(name, tuple(variable.shape)))
         optimizer = ReducedMomentum(0.003, 0.9)
-    step = TrainStep(model, optimizer, strategy, batch_size=BATCH, micro_batches=micro_batches)
+    step = TrainStep(model, optimizer, strategy, batch_size=BATCH, **options)
     iterator = iter(strategy.distribute_datasets_from_function(_batches))
     losses, snapshots = [], {}
     for count in calls:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from bit_keras.models.variant import Architecture, Variant
-from bit_keras.training.memory import activation_bytes, default_micro_batches, pictures_to_keep
+from bit_keras.training.memory import cost_of, default_micro_batches, pictures_to_keep
 
 
 def outputs_of_r14x05(side, classes):
@@ -15,25 +15,40 @@ def outputs_of_r14x05(side, classes):
     size, channels = quarter, 32
     for block in range(4):
         filters, out = 32 * 2**block, (size if block == 0 else size // 2)
-        total += 2 * size**2 * channels + out**2 * 4 * filters  # norm and relu, projection
-        total += size**2 * filters + 2 * size**2 * filters  # a, norm and relu
+        total += size**2 * channels + out**2 * 4 * filters  # norm with relu, projection
+        total += size**2 * filters + size**2 * filters  # a, norm with relu
         total += 0 if block == 0 else (size + 2) ** 2 * filters  # padding of the strided 3x3
-        total += out**2 * filters + 2 * out**2 * filters  # b, norm and relu
+        total += out**2 * filters + out**2 * filters  # b, norm with relu
         total += 2 * out**2 * 4 * filters  # c and sum
         size, channels = out, 4 * filters
-    return total + 2 * size**2 * channels + channels + classes
+    return total + size**2 * channels + channels + classes
 
 
 @pytest.mark.parametrize("side", [32, 64])
 def test_activations_are_the_sum_of_all_outputs(side):
     architecture = Architecture(Variant.parse("R14x0.5"), 10)
-    assert activation_bytes(architecture, crop=side, dtype="float32") == 4 * outputs_of_r14x05(side, 10)
+    assert cost_of(architecture, crop=side, dtype="float32").activation_bytes == 4 * outputs_of_r14x05(side, 10)
 
 
 def test_half_precision_needs_about_half():
     architecture = Architecture(Variant.parse("R14x0.5"), 10)
-    half, full = (activation_bytes(architecture, crop=64, dtype=dtype) for dtype in ("mixed_bfloat16", "float32"))
-    assert 0.5 < half / full < 0.55
+    half, full = (cost_of(architecture, crop=64, dtype=dtype) for dtype in ("mixed_bfloat16", "float32"))
+    assert 0.5 < half.activation_bytes / full.activation_bytes < 0.55
+
+
+def test_recomputed_units_keep_their_sums_alone():
+    cost = cost_of(Architecture(Variant.parse("R14x0.5"), 10), crop=64, dtype="float32")
+    root = 64**2 * 3 + 70**2 * 3 + 32**2 * 32 + 34**2 * 32 + 16**2 * 32
+    sums = 16**2 * 128 + 8**2 * 256 + 4**2 * 512 + 2**2 * 1024
+    assert cost.kept_bytes == 4 * (root + sums + 2**2 * 1024 + 1024 + 10)
+    # Block 2 has most: norm, a and norm at 16 px; padding; projection, b, norm and c at 8 px.
+    assert cost.unit_bytes == 4 * (16**2 * (128 + 64 + 64) + 18**2 * 64 + 8**2 * (256 + 64 + 64 + 256))
+
+
+def test_an_r50x1_takes_the_4_billion_multiply_adds_of_a_resnet50_at_224_pixels():
+    # He et al., arXiv 1512.03385, table 1: 3.8e9 with the stride in the first 1x1; here it is in the 3x3, 4.1e9.
+    found = cost_of(Architecture(Variant.parse("R50x1"), 1000), crop=224, dtype="float32")
+    assert found.multiply_adds == pytest.approx(4.1e9, rel=0.01)
 
 
 # 512 pictures of 100 bytes are 51,200; half of 20,000 is 10,000: 8 parts of 6,400 fit, 4 of 12,800 do not.

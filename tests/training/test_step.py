@@ -52,6 +52,36 @@ def test_spread_stays_within_rounding_in_float32(one_device, golden, strategy, m
     np.testing.assert_allclose(losses, golden("train.json")["losses"]["0.003"], atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("strategy", "options"),
+    [
+        ("one", {"remat": True}),
+        pytest.param("one", {"xla": True}, marks=SLOW),
+        pytest.param("mirrored:2", {"remat": True, "xla": True, "micro_batches": 2}, marks=SLOW),
+    ],
+)
+def test_recomputing_and_compiling_change_nothing_in_float64(one_device, strategy, options):
+    _, snapshots = reference_run(strategy, dtype="float64", calls=(12,), **options)
+    assert largest_difference(snapshots[12], one_device["float64"][1][12]) < 1e-12
+
+
+def test_losses_by_recomputing_are_those_of_the_reference(golden):
+    losses, _ = reference_run(remat=True)
+    np.testing.assert_allclose(losses, golden("train.json")["losses"]["0.003"], atol=1e-4)
+
+
+@pytest.mark.slow
+def test_losses_by_xla_are_those_of_the_reference(golden):
+    losses, _ = reference_run(xla=True)
+    np.testing.assert_allclose(losses, golden("train.json")["losses"]["0.003"], atol=1e-4)
+
+
+def test_batch_normalization_is_refused_where_units_are_recomputed():
+    model = bit.build("R14x0.5", num_classes=2, normalization="batch")
+    with pytest.raises(bit.UserError, match="group normalization under `remat`"):
+        TrainStep(model, ReducedMomentum(0.1), tf.distribute.get_strategy(), batch_size=16, remat=True)
+
+
 def test_the_same_run_twice_gives_the_same_bits(one_device):
     _, snapshots = reference_run()
     assert largest_difference(snapshots[24], one_device["float32"][1][24]) == 0

@@ -1,0 +1,21 @@
+"""When it pays to have XLA compile the normalizations."""
+
+import tensorflow as tf
+
+# Multiply-adds, forward, of a run from which on it pays to compile. Compiling takes an R50 15 to 30 s of a core, twice
+# that in a step of XLA's own; a step of it becomes a fifth shorter. With 20e9 multiply-adds a second and core, that
+# needs 2e12 of them; benchmarks/NOTES.md. Five times as many, as not every processor is like the one measured.
+WORTH = 1e13
+
+
+def pays(cost, rule):
+    """Returns whether a run with this `Cost` of a picture is long enough for XLA; on CPUs only.
+
+    It follows from the whole run and not from what is left of it, so that a resumed run computes as it did.
+    """
+    return not accelerated() and cost.multiply_adds * rule.batch_size * rule.steps >= WORTH
+
+
+def accelerated():
+    """Returns whether there is another device than CPUs."""
+    return any(device.device_type != "CPU" for device in tf.config.list_logical_devices())
