@@ -9,15 +9,17 @@ so far. Writes benchmarks/throughput.json and .png.
 """
 
 import argparse
+import contextlib
+import itertools
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
-from forms import FORMS
+from forms import FORMS, doing
 
-CASES = "inference:16:224,inference:1:224,training:32:128,inference:16:128,inference:1:128,inference:1:448"
+CASES = "inference:16:224,inference:1:224,inference:16:128,inference:1:128,inference:1:448,training:32:128"
 BOUND, OURS = "convolutions and ReLU alone", "ours"
 FORMS_SCRIPT = Path(__file__).with_name("forms.py")
 
@@ -50,10 +52,22 @@ class Worker:
         return json.loads(line) if line else None
 
 
+@contextlib.contextmanager
+def started(forms, variant):
+    """Yields {form: `Worker`} of those that can be started here."""
+    workers = {form: Worker(form, variant) for form in forms}
+    for form in [form for form, worker in workers.items() if not worker.is_there]:
+        print(f"Without {form}, which could not be started here.")
+        del workers[form]
+    yield workers
+    for worker in workers.values():
+        worker.close()
+
+
 def case(workers, task, batch, side, rounds):
-    """Returns {form: {"seconds": of each round, "peak_bytes"}} of those that can do the task."""
+    """Returns {form: {"seconds": of each round, "peak_bytes"}} of those that got through."""
     prepared = {form: worker.ask({"task": task, "batch": batch, "side": side}) for form, worker in workers.items()}
-    able = {form: workers[form] for form, is_able in prepared.items() if is_able}
+    able = {form: workers[form] for form, is_ready in prepared.items() if is_ready}
     answers = {form: [] for form in able}
     for _ in range(rounds):
         for form, worker in able.items():
@@ -129,19 +143,14 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--cases", default=CASES, help="task:batch:pixels, several with commas between them")
     options = parser.parse_args()
-    workers = {form: Worker(form, options.variant) for form in FORMS}
-    for form in [form for form, worker in workers.items() if not worker.is_there]:
-        print(f"Without {form}, which could not be started here.")
-        del workers[form]
     results = {}
-    for text in options.cases.split(","):
-        task, batch, side = text.split(":")
-        name = f"{options.variant}, {task}, batch {batch}, {side} px"
-        found = case(workers, task, int(batch), int(side), options.rounds)
-        results[name] = summary(found, int(batch))
-        print(told(name, results[name]), flush=True)
-    for worker in workers.values():
-        worker.close()
+    cases = [text.split(":") for text in options.cases.split(",")]
+    for task, group in itertools.groupby(cases, key=lambda one: one[0]):
+        with started(doing(task), options.variant) as workers:
+            for _, batch, side in group:
+                name = f"{options.variant}, {task}, batch {batch}, {side} px"
+                results[name] = summary(case(workers, task, int(batch), int(side), options.rounds), int(batch))
+                print(told(name, results[name]), flush=True)
     here = Path(__file__)
     here.with_suffix(".json").write_text(json.dumps({"rounds": options.rounds, "cases": results}, indent=2) + "\n")
     draw(results, here.with_suffix(".png"))
