@@ -230,14 +230,10 @@ def answer(line):
     print(json.dumps(line), flush=True)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("form", choices=FORMS)
-    parser.add_argument("variant")
-    options = parser.parse_args()
-    kind, settings = FORMS[options.form]
-    network, run = kind(options.variant, **settings), None
+def serve(prepare):
+    """Says that it is ready, then computes what each line asks for; `prepare` makes a function of a line."""
     answer("ready")
+    run = None
     for line in map(json.loads, sys.stdin):
         if line == "go":
             begin = time.perf_counter()
@@ -245,10 +241,20 @@ def main():
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
             answer({"seconds": time.perf_counter() - begin, "peak_bytes": peak})
             continue
-        run = getattr(network, line["task"])(line["batch"], line["side"])
+        run = prepare(line)
         for _ in range(2):  # builds the graph, then finds its memory
             run()
         answer("ready")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("form", choices=FORMS)
+    parser.add_argument("variant")
+    options = parser.parse_args()
+    kind, settings = FORMS[options.form]
+    network = kind(options.variant, **settings)
+    serve(lambda line: getattr(network, line.pop("task"))(**line))
 
 
 if __name__ == "__main__":

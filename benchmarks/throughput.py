@@ -25,10 +25,9 @@ FORMS_SCRIPT = Path(__file__).with_name("forms.py")
 
 
 class Worker:
-    """One network in a process of its own."""
+    """One network in a process of its own, which `forms.serve`s."""
 
-    def __init__(self, form, variant):
-        command = [sys.executable, str(FORMS_SCRIPT), form, variant]
+    def __init__(self, command):
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         self.process = subprocess.Popen(command, text=True, **pipes)
         self.is_there = self._answer() == "ready"
@@ -55,7 +54,7 @@ class Worker:
 @contextlib.contextmanager
 def started(forms, variant):
     """Yields {form: `Worker`} of those that can be started here."""
-    workers = {form: Worker(form, variant) for form in forms}
+    workers = {form: Worker([sys.executable, str(FORMS_SCRIPT), form, variant]) for form in forms}
     for form in [form for form, worker in workers.items() if not worker.is_there]:
         print(f"Without {form}, which could not be started here.")
         del workers[form]

@@ -27,6 +27,7 @@ _HOMES = {
     "evaluation.probing": ["probe"],
     "evaluation.verifying": ["Verification", "verify"],
     "exporting.exporting": ["export"],
+    "training.fitting": ["Fit", "fit_to"],
     "training.running": ["Run"],
     "training.finetuning": ["finetune"],
     "training.pretraining": ["pretrain"],
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from bit_keras.recipes.hyperrule import HyperRule
     from bit_keras.recipes.upstream import UpstreamRecipe
     from bit_keras.training.finetuning import finetune
+    from bit_keras.training.fitting import Fit, fit_to
     from bit_keras.training.pretraining import pretrain
     from bit_keras.training.running import Run
     from bit_keras.weights.applications import BiTR50x1, BiTR50x3, BiTR101x1, BiTR101x3, BiTR152x2, BiTR152x4

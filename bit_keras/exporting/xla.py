@@ -20,10 +20,13 @@ def compiled(outputs, model):
         with strips_alone(model):
             return outputs(images, False)
 
+    def by_layers(images):
+        with layers_by_xla(model, True):
+            return outputs(images, False)
+
     @tf.function
     def fast(images, training):
-        with layers_by_xla(model, True):
-            return tf.cond(tf.shape(images)[0] == 1, lambda: whole(images), lambda: outputs(images, False))
+        return tf.cond(tf.shape(images)[0] == 1, lambda: whole(images), lambda: by_layers(images))
 
     return fast
 

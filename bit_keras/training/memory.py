@@ -1,5 +1,6 @@
 """How much a picture costs, and how many micro-batches make a step fit into memory."""
 
+import itertools
 import math
 import os
 import re
@@ -33,6 +34,7 @@ class Cost:
         kept_bytes: of those that it keeps where units are recomputed: the outputs of the units, and what is in none.
         unit_bytes: of the unit that has most.
         weight_bytes: of the variables, float32; the picture shares them with all others.
+        layers: number of them.
         multiply_adds: of the convolutions and the head, forward.
     """
 
@@ -40,6 +42,7 @@ class Cost:
     kept_bytes: int
     unit_bytes: int
     weight_bytes: int
+    layers: int
     multiply_adds: int
 
 
@@ -99,10 +102,13 @@ def default_micro_batches(picture_bytes, *, replica_batch, free):
         replica_batch: pictures that a replica has in a step.
         free: bytes that a replica may use.
     """
-    micro_batches = 1
-    while picture_bytes * replica_batch / micro_batches > SHARE * free and replica_batch % (2 * micro_batches) == 0:
-        micro_batches *= 2
-    return micro_batches
+    parts = list(parts_of(replica_batch))
+    return next((count for count in parts if picture_bytes * replica_batch / count <= SHARE * free), parts[-1])
+
+
+def parts_of(replica_batch):
+    """Returns the powers of two that divide a batch."""
+    return itertools.takewhile(lambda count: replica_batch % count == 0, (2**power for power in itertools.count()))
 
 
 def _counted(architecture, crop, dtype):
@@ -127,5 +133,6 @@ def _counted(architecture, crop, dtype):
         kept_bytes=sum(sizes.values()) - sum(units.values()),
         unit_bytes=max(units.values()),
         weight_bytes=4 * sum(math.prod(variable.shape) for variable in twin.variables),
+        layers=len(twin.layers),
         multiply_adds=multiply_adds(twin),
     )

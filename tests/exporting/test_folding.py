@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 import bit_keras as bit
 from tests.layers.formulas import standardized
@@ -67,6 +68,15 @@ def by_xla(small_model, tmp_path_factory):
 def test_by_xla_it_agrees_too_for_one_picture_and_for_more(by_xla, loaded, images, shape):
     pixels = images(*shape)
     assert difference(tf.saved_model.load(str(by_xla))(pixels), loaded(pixels)) < 1e-5
+
+
+@pytest.mark.slow
+def test_by_xla_all_is_compiled_for_one_picture_and_each_normalization_for_more(by_xla):
+    proto = SavedModel.FromString((by_xla / "saved_model.pb").read_bytes())
+    functions = proto.meta_graphs[0].graph_def.library.function
+    compiled = [[node.attr["_XlaMustCompile"].b for node in one.node_def].count(True) for one in functions]
+    # An R14 has 13 normalizations, the last of them before the head.
+    assert 13 in compiled and 1 in compiled
 
 
 @pytest.mark.slow

@@ -1,0 +1,89 @@
+"""Peak memory of training steps, measured in fresh processes, beside what `bit.fit_to` expects of them.
+
+The peak is the largest resident set of the process in three steps, beyond what it has once TensorFlow is imported.
+Prints a table and writes benchmarks/memory.json.
+
+    python benchmarks/memory.py [--cases=R50x1:480:2:float32:kept:1,...]
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+# variant : pixels : pictures at a time : precision : kept or remat : parts of a batch
+CASES = (
+    "R50x1:480:1:float32:kept:1,R50x1:480:2:float32:kept:1,R50x1:480:4:float32:kept:1,R50x1:480:2:float32:kept:2,"
+    "R50x1:480:1:float32:remat:1,R50x1:480:2:float32:remat:1,R50x1:480:4:float32:remat:1,R50x1:480:8:float32:remat:1,"
+    "R50x1:480:2:float32:remat:2,R50x1:480:2:mixed_bfloat16:kept:1,R50x1:480:4:mixed_bfloat16:kept:1,"
+    "R50x1:480:4:mixed_bfloat16:remat:1,R101x1:480:1:float32:kept:1,R101x1:480:2:float32:remat:1,"
+    "R50x2:224:4:float32:kept:1,R50x2:224:4:float32:remat:1,R26x1:480:2:float32:kept:1"
+)
+CLASSES, STEPS = 1000, 3
+
+
+def measured(variant, side, pictures, precision, form, parts):
+    """Returns the peak bytes of this process, which has done nothing before."""
+    import psutil
+    import tensorflow as tf
+
+    import bit_keras as bit
+    from bit_keras.training.step import ReducedMomentum, TrainStep
+
+    tf.constant(0) + 1  # TensorFlow makes its threads
+    before = psutil.Process().memory_info().rss
+    model = bit.build(variant, num_classes=CLASSES, seed=0, dtype=precision)
+    options = {"batch_size": pictures * parts, "micro_batches": parts, "remat": form == "remat"}
+    step = TrainStep(model, ReducedMomentum(0.01, 0.9), tf.distribute.get_strategy(), **options)
+    images = np.random.default_rng(0).uniform(-1, 1, (pictures * parts, side, side, 3)).astype("float32")
+    labels = np.eye(CLASSES, dtype="float32")[np.arange(pictures * parts)]
+    batches = iter(tf.data.Dataset.from_tensors((images, labels)).repeat())
+    for _ in range(STEPS):
+        step.run(batches, np.int32(1)).numpy()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+
+
+def expected(variant, side, pictures, precision, form, parts):
+    """Returns the peak bytes by the model of `bit.fit_to`."""
+    from bit_keras.models.variant import Architecture, Variant
+    from bit_keras.training.fitting import peak_bytes
+    from bit_keras.training.memory import cost_of
+
+    cost = cost_of(Architecture(Variant.parse(variant), CLASSES), crop=side, dtype=precision)
+    return peak_bytes(cost, pictures=pictures, precision=precision, remat=form == "remat", is_divided=parts > 1)
+
+
+def parsed(text):
+    variant, side, pictures, precision, form, parts = text.split(":")
+    return variant, int(side), int(pictures), precision, form, int(parts)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--cases", default=CASES, help="variant:pixels:pictures:precision:kept|remat:parts, with commas"
+    )
+    parser.add_argument("--one", help=argparse.SUPPRESS)  # a case to measure in this process
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(measured(*parsed(options.one))))
+        return
+    print("| network | pixels | pictures | precision | units | parts | measured, GB | expected | expected / measured |")
+    print("|" + "---|" * 9)
+    results = {}
+    for text in options.cases.split(","):
+        command = [sys.executable, __file__, f"--one={text}"]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        peak, guess = json.loads(done.stdout.splitlines()[-1]), expected(*parsed(text))
+        results[text] = {"measured_bytes": peak, "expected_bytes": guess, "ratio": guess / peak}
+        cells = " | ".join(text.split(":"))
+        print(f"| {cells} | {peak / 1e9:.2f} | {guess / 1e9:.2f} | {guess / peak:.2f} |", flush=True)
+    Path(__file__).with_suffix(".json").write_text(json.dumps(results, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""Which micro-batches, recomputation and precision make a run fit into a given memory."""
+
+from dataclasses import dataclass
+
+from bit_keras.errors import UserError
+from bit_keras.models.variant import Architecture, Variant
+from bit_keras.recipes.hyperrule import HyperRule
+from bit_keras.recipes.upstream import UpstreamRecipe
+from bit_keras.training.memory import cost_of, parts_of
+from bit_keras.weights.assigning import arrays_of
+from bit_keras.weights.names import architecture_of
+
+# The peak of a step beyond what TensorFlow's import takes, fitted to what benchmarks/memory.py measures on a CPU: bytes
+# for each layer (its graphs), for each byte of weights (itself, velocity, gradient, standardized kernels and what their
+# gradients need) and for each byte of activations.
+OF_LAYER, OF_WEIGHTS, OF_WEIGHTS_IN_PARTS = 1.8e6, 8.0, 1.0
+OF_ACTIVATIONS = {"float32": 1.15, "mixed_bfloat16": 2.2}  # normalization is in float32 under both
+OF_UNIT = {"float32": 1.5, "mixed_bfloat16": 3.0}
+# From what changes nothing but time to what changes rounding.
+FORMS = (("float32", False), ("float32", True), ("mixed_bfloat16", True))
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a run fits.
+
+    Args:
+        micro_batches: equal parts that a device computes its batch in.
+        remat: whether the units are recomputed.
+        precision: "float32" or "mixed_bfloat16".
+        peak_bytes: what a step is expected to need at most, beyond the imported libraries.
+    """
+
+    micro_batches: int
+    remat: bool
+    precision: str
+    peak_bytes: int
+
+    @property
+    def options(self):
+        """Arguments of `finetune` and `pretrain`: `bit.finetune(..., **fit.options)`."""
+        return {"micro_batches": self.micro_batches, "remat": self.remat, "precision": self.precision}
+
+
+def fit_to(rule: HyperRule | UpstreamRecipe, model, memory: float, *, replicas: int = 1) -> Fit:
+    """Returns the `Fit` of a run into `memory`, of the first form of these of which some number of parts fits.
+
+    In float32 with all activations kept; in float32 with units recomputed; in mixed_bfloat16 with units recomputed. Of
+    each, the fewest parts, a power of two, that fit. The model of memory was measured on CPUs, where predictions lay
+    within 15 % of the peaks (benchmarks/memory.py); XLA, which long runs use there, needs less.
+
+    Args:
+        rule: the run's `HyperRule` or `UpstreamRecipe`.
+        model: a variant such as "R50x1", with 1,000 classes; or a `keras.Model` made by this package.
+        memory: bytes that each device may use, beyond the imported libraries (about 0.5 GB).
+        replicas: devices that share a batch.
+
+    Raises:
+        UserError: if nothing fits, or for a batch that the replicas do not divide.
+    """
+    if rule.batch_size % replicas:
+        raise UserError(f"Expected a batch that {replicas} replicas divide. Received: batch_size={rule.batch_size}.")
+    architecture, fits = _architecture(model), []
+    for precision, remat in FORMS:
+        cost = cost_of(architecture, crop=rule.crop, dtype=precision)
+        for parts in parts_of(rule.batch_size // replicas):
+            pictures = rule.batch_size // replicas // parts
+            peak = peak_bytes(cost, pictures=pictures, precision=precision, remat=remat, is_divided=parts > 1)
+            if peak <= memory:
+                return Fit(parts, remat, precision, peak)
+            fits.append(peak)
+    raise UserError(
+        f"Expected at least {min(fits) / 1e9:.2f} GB for {architecture.variant} at {rule.crop} px. "
+        f"Received: memory={memory:g} bytes. Choose smaller pictures (crop) or a smaller network."
+    )
+
+
+def peak_bytes(cost, *, pictures, precision, remat, is_divided):
+    """Returns the peak of a step beyond the imported libraries.
+
+    Args:
+        cost: the `Cost` of a picture under the precision.
+        pictures: computed at a time.
+        precision: a dtype policy.
+        remat: whether the units are recomputed.
+        is_divided: whether there are several parts, whose gradients are added up.
+    """
+    of_picture = OF_ACTIVATIONS[precision] * cost.activation_bytes
+    if remat:
+        of_picture = cost.kept_bytes + OF_UNIT[precision] * cost.unit_bytes
+    weights = OF_WEIGHTS + OF_WEIGHTS_IN_PARTS * is_divided
+    return round(OF_LAYER * cost.layers + weights * cost.weight_bytes + of_picture * pictures)
+
+
+def _architecture(model):
+    if isinstance(model, (str, Variant)):
+        return Architecture(Variant.parse(model), 1000)
+    return architecture_of({name: array.shape for name, array in arrays_of(model).items()}, f"the model {model.name}")

@@ -1,0 +1,56 @@
+"""`bit.fit_to` picks the form that changes least and fits."""
+
+import pytest
+
+import bit_keras as bit
+from bit_keras.training import fitting
+from bit_keras.training.memory import Cost
+
+RULE = bit.HyperRule(5_000, (480, 480), batch_size=16, resize=500, crop=480)
+COST = Cost(activation_bytes=100, kept_bytes=20, unit_bytes=10, weight_bytes=1000, layers=0, multiply_adds=1)
+
+
+def test_plenty_of_memory_takes_the_whole_batch_in_float32():
+    fit = bit.fit_to(RULE, "R50x1", 1e12)
+    assert fit.options == {"micro_batches": 1, "remat": False, "precision": "float32"}
+
+
+def test_less_memory_takes_more_parts_before_it_recomputes_and_recomputes_before_it_rounds():
+    memories = [20e9, 5e9, 2e9, 1.45e9]
+    fits = [bit.fit_to(RULE, "R50x1", memory) for memory in memories]
+    assert all(fit.peak_bytes <= memory for fit, memory in zip(fits, memories, strict=True))
+    assert [fit.remat for fit in fits] == sorted(fit.remat for fit in fits)
+    assert fits[0].precision == "float32" and fits[0].micro_batches < fits[1].micro_batches
+
+
+def test_replicas_share_the_batch():
+    one, two = (bit.fit_to(RULE, "R50x1", 5e9, replicas=replicas) for replicas in (1, 2))
+    assert one.micro_batches == 2 * two.micro_batches
+
+
+def test_a_model_counts_with_its_own_head(small_model):
+    named, own = (bit.fit_to(RULE, model, 1e12).peak_bytes for model in ("R14x0.5", small_model))
+    # 1,000 classes of 1,024 features against 3, each weight counted OF_WEIGHTS times, each logit once a picture.
+    weights, logits = 4 * 997 * 1025, 4 * 997 * 16
+    expected = fitting.OF_WEIGHTS * weights + fitting.OF_ACTIVATIONS["float32"] * logits
+    assert named - own == pytest.approx(expected, rel=1e-3)
+
+
+def test_the_peak_is_the_sum_of_weights_gradients_and_pictures(monkeypatch):
+    monkeypatch.setattr(fitting, "OF_WEIGHTS", 4.0)
+    monkeypatch.setitem(fitting.OF_ACTIVATIONS, "float32", 1.5)
+    monkeypatch.setitem(fitting.OF_UNIT, "float32", 2.0)
+    options = {"pictures": 3, "precision": "float32"}
+    assert fitting.peak_bytes(COST, remat=False, is_divided=False, **options) == 4 * 1000 + 3 * 150
+    assert fitting.peak_bytes(COST, remat=False, is_divided=True, **options) == 5 * 1000 + 3 * 150
+    assert fitting.peak_bytes(COST, remat=True, is_divided=False, **options) == 4 * 1000 + 3 * (20 + 2 * 10)
+
+
+def test_too_little_memory_is_told_with_the_least_that_is_needed():
+    with pytest.raises(bit.UserError, match=r"at least \d\.\d\d GB for R50x1 at 480 px.*memory=1e\+08"):
+        bit.fit_to(RULE, "R50x1", 1e8)
+
+
+def test_replicas_that_do_not_divide_the_batch_are_refused():
+    with pytest.raises(bit.UserError, match=r"3 replicas divide.*batch_size=16"):
+        bit.fit_to(RULE, "R50x1", 1e12, replicas=3)
