@@ -82,7 +82,7 @@ def finetune(clock, model, folder):
     clock.lap("import of bit_keras and Keras")
     clock.timed(downstream, "open_data", "data")
     clock.timed(downstream, "_model", "model")
-    clock.timed(session, "activation_bytes", "estimate of memory")
+    clock.timed(session, "cost_of", "estimate of memory")
     clock.timed(session, "timed_step", "timed micro-batch for the plan")
     overrides = {"resize": 40, "crop": 32, "steps": 60, "batch_size": 64, "flip": False}
     prepared = downstream.prepare(downstream.Settings("digits", model, f"{folder}/run", overrides=overrides))

@@ -45,6 +45,10 @@ class Cost:
     layers: int
     multiply_adds: int
 
+    def held_bytes(self, remat):
+        """Returns what backpropagation holds at most, with units recomputed or not."""
+        return self.kept_bytes + self.unit_bytes if remat else self.activation_bytes
+
 
 def cost_of(architecture, *, crop, dtype):
     """Returns the `Cost` of a picture of `crop` pixels square under a dtype policy."""

@@ -110,7 +110,7 @@ def form_of(settings, stored, cost, rule, replicas, free):
     parts = settings.micro_batches or had.get("micro_batches", 0)
     part_of = rule.batch_size // replicas
     if not parts or (not settings.micro_batches and part_of % parts):
-        parts = default_micro_batches(cost.activation_bytes, replica_batch=part_of, free=free)
+        parts = default_micro_batches(cost.held_bytes(settings.remat), replica_batch=part_of, free=free)
     xla = had.get("xla", pays(cost, rule)) if settings.xla is None else settings.xla
     return {"micro_batches": parts, "xla": bool(xla), "remat": bool(settings.remat)}
 
@@ -136,7 +136,7 @@ def plan_of(data, rule, model_text, step, cost, free, start, kept=0):
         micro_batches=step.micro_batches,
         xla=step.xla,
         remat=step.remat,
-        picture_bytes=cost.activation_bytes,
+        picture_bytes=cost.held_bytes(step.remat),
         free_bytes=free,
         step_seconds=timed_step(step, rule),
         start=start,
