@@ -42,7 +42,9 @@ def write_saved_model(folder, source, *, class_names, image_size, fold, xla, ove
         module = _module(folded(model) if fold else model, xla)
         module.assets = _assets(classifier, Path(assets), fold)
         try:
-            tf.saved_model.save(module, str(partial), signatures=_signatures(module, classifier))
+            # Gradients that are written down would be traced for each layer, and nothing that XLA compiles here trains.
+            options = tf.saved_model.SaveOptions(experimental_custom_gradients=not xla)
+            tf.saved_model.save(module, str(partial), _signatures(module, classifier), options)
         except tf.errors.OpError as error:
             # Around the reason, TensorFlow tells which operation and which of its temporary files.
             reason = error.message.split(" [Op:")[0].split("; ")[-1]

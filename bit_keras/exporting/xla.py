@@ -9,7 +9,7 @@ from bit_keras.layers.compiling import compiling
 
 
 def compiled(outputs, model):
-    """Returns a function like `outputs(images, training)` of the model, by XLA.
+    """Returns a function like `outputs(images, training)` of the model, by XLA; it is traced once and has no gradient.
 
     All of it for one picture, where XLA's convolutions are faster than TensorFlow's; for more, where they are slower,
     the normalizations alone. benchmarks/NOTES.md has the figures.
@@ -24,11 +24,11 @@ def compiled(outputs, model):
         with layers_by_xla(model, True):
             return outputs(images, False)
 
-    @tf.function
-    def fast(images, training):
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)])
+    def fast(images):
         return tf.cond(tf.shape(images)[0] == 1, lambda: whole(images), lambda: by_layers(images))
 
-    return fast
+    return lambda images, training: fast(images)
 
 
 def layers_by_xla(model, is_on):
