@@ -44,6 +44,8 @@ bench: .venv/installed-tests ## measures and prints the performance tables
 	$(BIN)/python benchmarks/formula.py
 	$(BIN)/python benchmarks/upstream_cost.py
 	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/scaling.py
+	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/input.py
 	$(BIN)/python benchmarks/starting.py
 

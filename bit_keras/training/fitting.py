@@ -13,9 +13,9 @@ from bit_keras.weights.names import architecture_of
 # The peak of a step beyond what TensorFlow's import takes, fitted to what benchmarks/memory.py measures on a CPU: bytes
 # for each layer (its graphs), for each byte of weights (itself, velocity, gradient, standardized kernels and what their
 # gradients need) and for each byte of activations.
-OF_LAYER, OF_WEIGHTS, OF_WEIGHTS_IN_PARTS = 1.8e6, 8.0, 1.0
-OF_ACTIVATIONS = {"float32": 1.15, "mixed_bfloat16": 2.2}  # normalization is in float32 under both
-OF_UNIT = {"float32": 1.5, "mixed_bfloat16": 3.0}
+OF_LAYER, OF_WEIGHTS, OF_WEIGHTS_IN_PARTS = 4.2e6, 8.0, 1.0
+OF_ACTIVATIONS = {"float32": 1.1, "mixed_bfloat16": 2.4}  # normalization is in float32 under both
+OF_UNIT = {"float32": 1.05, "mixed_bfloat16": 1.8}
 # From what changes nothing but time to what changes rounding.
 FORMS = (("float32", False), ("float32", True), ("mixed_bfloat16", True))
 
