@@ -130,7 +130,7 @@ def _check(classifier):
             f"Expected {classifier.num_classes} class names, one for each output of the model. Received: "
             f"{len(classifier.class_names)}, {list(classifier.class_names[:3])} and so on. Give others with labels."
         )
-    if getattr(head, "activation", keras.activations.linear) is not keras.activations.linear:
+    if isinstance(head, keras.layers.Dense) and head.activation is not keras.activations.linear:
         raise UserError(
             "Expected a model that gives logits. Received: one with `classifier_activation`; build it without."
         )

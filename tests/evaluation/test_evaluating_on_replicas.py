@@ -47,4 +47,5 @@ def test_replicas_count_every_example_once_however_the_last_batch_falls(evaluato
     accuracy, loss = measure(size)
     assert metrics["num_examples"] == size
     assert metrics["accuracy"] == pytest.approx(accuracy, abs=1e-6)
-    assert metrics["loss"] == pytest.approx(loss, abs=2e-6)
+    # Other batches round otherwise, 2e-6 seen; an example too many or too few would change the mean by 0.01 and more.
+    assert metrics["loss"] == pytest.approx(loss, abs=1e-5)
