@@ -3,12 +3,21 @@
 import contextlib
 import os
 import socket
+import subprocess
 import sys
 import threading
 
 PAUSE = 2.0  # seconds between two looks
 PATIENCE = 5.0  # seconds for an answer
 LOST_AFTER = 2  # looks in a row without one
+# Waits on its input, which ends with the process that is watched.
+KILLS = """
+import os, select, signal, sys
+seconds, sentence, process = sys.argv[1:]
+if not select.select([sys.stdin], [], [], float(seconds))[0]:
+    print(f"\\nbit-keras: {sentence}", file=sys.stderr, flush=True)
+    os.kill(int(process), signal.SIGKILL)
+"""
 
 
 @contextlib.contextmanager
@@ -28,18 +37,16 @@ def chief_watched(cluster):
 
 @contextlib.contextmanager
 def ended_after(seconds, sentence):
-    """Ends the process with 1 and the sentence if what is within takes longer, wherever it waits."""
-    stopped = threading.Event()
+    """Kills this process, with the sentence, if what is within takes longer.
 
-    def watch():
-        if not stopped.wait(seconds):
-            _end(sentence)
-
-    threading.Thread(target=watch, daemon=True).start()
-    try:
-        yield
-    finally:
-        stopped.set()
+    Another process does it: while TensorFlow connects workers it holds Python's lock, so no thread of this one runs.
+    """
+    arguments = [str(seconds), sentence, str(os.getpid())]
+    with subprocess.Popen([sys.executable, "-c", KILLS, *arguments], stdin=subprocess.PIPE) as watcher:
+        try:
+            yield
+        finally:
+            watcher.kill()
 
 
 def _watch(address, stopped):

@@ -7,7 +7,9 @@ import time
 import numpy as np
 import pytest
 
+from bit_keras.training.cluster import Members
 from bit_keras.training.metrics_log import read_metrics
+from bit_keras.training.rendezvous import meet
 from tests.training import clusters
 from tests.training.reference import largest_difference, reference_run
 
@@ -128,3 +130,20 @@ def test_worker_that_never_joins_is_named_with_its_address(tmp_path):
     assert code == 1
     assert f"worker 1 at {workers[1]}" in output and "Traceback" not in output
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("stays", [0, 1])
+def test_worker_that_goes_before_tensorflow_has_connected_ends_the_other_with_a_sentence(tmp_path, stays):
+    workers = tuple(f"localhost:{port}" for port in clusters.free_ports(2))
+    script = f"""
+import bit_keras as bit
+from bit_keras.training import strategies
+strategies.CONNECT_SECONDS = 5
+bit.pretrain("formula:6", variant="R14x0.5", workdir={str(tmp_path / "run")!r}, strategy="multi_worker")
+"""
+    process = clusters.start_one(["-c", script], workers, stays)
+    meet(Members(workers, 1 - stays), seconds=120)
+    ((code, output),) = clusters.finish([process], seconds=60)
+    assert code == -signal.SIGKILL and "one went before TensorFlow had connected them within 5 seconds" in output, (
+        output
+    )
