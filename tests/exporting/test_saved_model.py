@@ -92,7 +92,8 @@ def test_batch_normalization_is_exported_with_its_statistics(images, tmp_path):
     model = bit.build("R14x0.5", num_classes=0, normalization="batch", seed=0)
     model.get_layer("batch_norm").moving_mean.assign(np.linspace(-1, 1, 1024))
     loaded = tf.saved_model.load(str(bit.export(model, tmp_path / "out", image_size=32)))
-    assert difference(loaded(images(2, 32, 32)), model(2 * images(2, 32, 32) - 1)) < 1e-5
+    expected = model(2 * images(2, 32, 32) - 1)  # up to 1e12, as the statistics are not those of these pictures
+    assert difference(loaded(images(2, 32, 32)), expected) < 1e-5 * np.abs(expected).max()
     assert len(loaded.variables) == len(model.variables) > len(loaded.trainable_variables)
 
 
