@@ -23,15 +23,18 @@ def pictures(batch, side):
 
 
 class Keras:
-    """A Keras model on TensorFlow; `change` puts other layers in the place of ours."""
+    """A Keras model on TensorFlow, by `strategy`; `change` puts other layers in the place of ours."""
 
-    def __init__(self, variant, dtype="float32", change=None):
+    def __init__(self, variant, dtype="float32", change=None, strategy="one"):
         import bit_keras as bit
         from bit_keras.models import resnet_v2
+        from bit_keras.training.strategies import make_strategy
 
         if change:
             change(resnet_v2)
-        self.model = bit.build(variant, num_classes=CLASSES, seed=0, dtype=dtype)
+        self.strategy = make_strategy(strategy)
+        with self.strategy.scope():
+            self.model = bit.build(variant, num_classes=CLASSES, seed=0, dtype=dtype)
 
     def inference(self, batch, side):
         import tensorflow as tf
@@ -46,9 +49,12 @@ class Keras:
         from bit_keras.training.step import ReducedMomentum, TrainStep
 
         images, labels = pictures(batch, side)
-        strategy = tf.distribute.get_strategy()
-        step = TrainStep(self.model, ReducedMomentum(RATE, MOMENTUM), strategy, batch_size=batch, **options)
-        batches = iter(tf.data.Dataset.from_tensors((images, np.eye(CLASSES, dtype="float32")[labels])).repeat())
+        with self.strategy.scope():
+            optimizer = ReducedMomentum(RATE, MOMENTUM)
+        step = TrainStep(self.model, optimizer, self.strategy, batch_size=batch, **options)
+        examples = tf.data.Dataset.from_tensor_slices((images, np.eye(CLASSES, dtype="float32")[labels]))
+        repeated = examples.batch(batch, drop_remainder=True).cache().repeat()
+        batches = iter(self.strategy.experimental_distribute_dataset(repeated))
         return lambda: step.run(batches, np.int32(1)).numpy()
 
 

@@ -29,11 +29,7 @@ SERIES = {
 
 def compute(variant, replicas):
     """Computes what standard input asks for, on logical CPUs if there are several replicas."""
-    from bit_keras.training.strategies import make_strategy
-
-    strategy = make_strategy(f"mirrored:{replicas}" if replicas > 1 else "one")
-    with strategy.scope():
-        network = Keras(variant)
+    network = Keras(variant, strategy=f"mirrored:{replicas}" if replicas > 1 else "one")
     serve(lambda line: getattr(network, line.pop("task"))(**line))
 
 
