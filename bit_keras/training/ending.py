@@ -9,7 +9,7 @@ import sys
 import threading
 
 AGAIN = "Run the same again to go on."
-GRACE = 60  # seconds that a step has to end after a signal; schedulers commonly kill after 30
+GRACE = 300  # seconds that a step has to end after a signal: the first builds its graph, which can take a minute
 
 
 @contextlib.contextmanager
