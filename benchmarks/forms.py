@@ -189,7 +189,6 @@ class Transformers:
 
 def stock(resnet_v2):
     """Keras's own group normalization, and a standardization as one would write it first."""
-    import keras
     from keras import layers, ops
 
     class StandardizedConv2D(layers.Conv2D):
@@ -197,11 +196,15 @@ def stock(resnet_v2):
             mean, variance = ops.moments(kernel, axes=(0, 1, 2), keepdims=True)
             return super().convolution_op(inputs, (kernel - mean) / ops.sqrt(variance + 1e-10))
 
-    def normalized(activation, **options):
-        norm = keras.layers.GroupNormalization(32, epsilon=1e-5, **options)
-        return lambda x: layers.Activation(activation)(norm(x))
+    resnet_v2.StandardizedConv2D, resnet_v2.GroupNorm = StandardizedConv2D, stock_group_norm
 
-    resnet_v2.StandardizedConv2D, resnet_v2.GroupNorm = StandardizedConv2D, normalized
+
+def stock_group_norm(activation, *, dtype, **options):
+    """Keras's own layers in the place of our `GroupNorm`."""
+    from keras import layers
+
+    norm = layers.GroupNormalization(32, epsilon=1e-5, dtype=dtype, **options)
+    return lambda x: layers.Activation(activation, dtype=dtype)(norm(x))
 
 
 def bound(resnet_v2):

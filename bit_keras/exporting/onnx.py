@@ -3,6 +3,7 @@
 An ONNX file never trains, so its kernels are standardized once, when it is written.
 """
 
+import importlib
 import json
 
 import tensorflow as tf
@@ -14,6 +15,7 @@ from bit_keras.exporting.receipts import make_receipt
 from bit_keras.exporting.twins import folded, scale_and_offset, servable
 from bit_keras.files import atomic_file
 
+PACKAGES = ("onnx", "onnxruntime", "tf2onnx")  # of the extra `onnx`
 # The newest that tf2onnx 1.17 writes; ONNX Runtime takes it from 1.14 on.
 OPSET = 18
 # Bytes that the weights may have: protobuf holds 2 GiB, of which the graph of the deepest network takes under 16 MiB.
@@ -55,9 +57,8 @@ def _check_place(file, overwrite):
 
 def _check_packages():
     try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-        import tf2onnx  # noqa: F401
+        for name in PACKAGES:
+            importlib.import_module(name)
     except ImportError as error:
         raise UserError(
             f"Writing ONNX needs the package {error.name}, which is not installed: pip install 'bit-keras[onnx]'."

@@ -2,11 +2,11 @@
 
 import contextlib
 import functools
-import os
 import signal
 import socket
-import sys
 import threading
+
+from bit_keras.training.watching import end_at_once
 
 AGAIN = "Run the same again to go on."
 GRACE = 300  # seconds that a step has to end after a signal: the first builds its graph, which can take a minute
@@ -51,13 +51,10 @@ def _unheard_signals_end():
         while (number := reader.recv(1)) and number[0] not in (signal.SIGINT, signal.SIGTERM):
             pass
         if number and not stopped.wait(GRACE):
-            print(
-                f"\nbit-keras: Asked to end, but the step did not end within {GRACE} seconds (does it wait for "
-                f"pictures?), so what came after the last snapshot is lost. {AGAIN}",
-                file=sys.stderr,
-                flush=True,
+            end_at_once(
+                f"Asked to end, but the step did not end within {GRACE} seconds (does it wait for pictures?), so what "
+                f"came after the last snapshot is lost. {AGAIN}"
             )
-            os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
     try:

@@ -60,7 +60,7 @@ def finetune(
         xla: whether XLA compiles the normalizations, which makes a step on CPUs faster and its first one slower; None
             decides by the arithmetic of the whole run.
         remat: whether the gradient computes the interiors of the units again instead of keeping them, for large
-            pictures and networks: less memory, a third more time. Not with batch normalization.
+            pictures and networks: less memory, more time. Not with batch normalization.
         strict: whether a broken picture stops the run; otherwise it is named and left out.
         resume: whether a run in `workdir` may go on.
         save_every: steps between snapshots; None for a twentieth of the run.

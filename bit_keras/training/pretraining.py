@@ -76,7 +76,7 @@ def pretrain(
         xla: whether XLA compiles the normalizations, which makes a step on CPUs faster and its first one slower; None
             decides by the arithmetic of the whole run.
         remat: whether the gradient computes the interiors of the units again instead of keeping them, for large
-            pictures and networks: less memory, a third more time. Not with batch normalization.
+            pictures and networks: less memory, more time. Not with batch normalization.
         normalization: "group", as published, or "batch", for the paper's ablation.
         weight_standardization: False for plain convolutions, for the same.
         strict: whether a broken picture stops the run; otherwise it is named and left out. Those of record files are

@@ -54,13 +54,14 @@ def _watch(address, stopped):
     while not stopped.wait(PAUSE):
         missed = 0 if _is_there(address) else missed + 1
         if missed >= LOST_AFTER and not stopped.is_set():
-            _end(
+            end_at_once(
                 f"The first worker of the cluster, at {address}, has gone, so this one ends too. "
                 "Look there why, mend it and start all of them again; the run goes on from the last snapshot."
             )
 
 
-def _end(sentence):
+def end_at_once(sentence):
+    """Ends the process with 1 and the sentence, from any thread."""
     print(f"\nbit-keras: {sentence}", file=sys.stderr, flush=True)
     os._exit(1)  # the main thread waits inside TensorFlow, where no exception reaches it
 
