@@ -9,14 +9,32 @@ import contextlib
 import keras
 from keras import ops
 
-# Into how many strips a compiled mean is cut. XLA's CPU compiler makes fast loops of sums of numbers as they lie in
-# memory, and slow ones of sums of something computed: so the strips are computed and added up, and what is left, a
-# fourteenth, is summed. 14 divides the positions of all maps of a picture of 224 pixels but the last, of 7 x 7.
-STRIPS = 14
+class Statistics:
+    """Means over axis 1 of (a, b, c), each (a, 1, c); a compiler may bring others that it makes faster."""
+
+    def means(self, function, *tensors):
+        """Returns the means of the two results of function(*tensors), which is elementwise.
+
+        What else the function uses has length 1 at axis 1.
+        """
+        return tuple(ops.mean(result, axis=1, keepdims=True) for result in function(*tensors))
+
+    def moments(self, x):
+        """Returns mean and biased variance."""
+        mean = ops.mean(x, axis=1, keepdims=True)
+        # Centred, because E[x^2] - E[x]^2 loses every digit where the mean is large. No gradient goes through the
+        # centre: its share is the mean of what is centred, 0, and would cost one more pass over the large tensor.
+        return mean, ops.mean(ops.square(x - ops.stop_gradient(mean)), axis=1, keepdims=True)
+
+
+PLAIN = Statistics()
 
 
 class Compilable:
-    """A layer, some of whose functions go through `compiler`: from a function of tensors to one that does the same."""
+    """A layer, some of whose functions go through `compiler`.
+
+    It makes of a function of tensors, which takes `by` too, its `Statistics`, one of the tensors alone.
+    """
 
     compiler = None
 
@@ -24,13 +42,13 @@ class Compilable:
         """Returns `forward`'s first result for the values; where there is a compiler, compiled, and so is the gradient.
 
         Args:
-            forward: from tensors and `strips` to (result, what to keep for the gradient).
-            backward: from (tensors, what was kept, the result's gradient) and `strips` to the tensors' gradients.
+            forward: from tensors to (result, what to keep for the gradient).
+            backward: from (tensors, what was kept, the result's gradient) to the tensors' gradients.
             *values: tensors or variables.
         """
         if not self.compiler:
             return forward(*values)[0]
-        fast_forward, fast_backward = self.compiler(forward, strips=STRIPS), self.compiler(backward, strips=STRIPS)
+        fast_forward, fast_backward = self.compiler(forward), self.compiler(backward)
 
         @ops.custom_gradient
         def function(*tensors):
@@ -42,24 +60,6 @@ class Compilable:
             return result, gradient
 
         return function(*map(_tensor, values))
-
-
-def mean(function, *tensors, strips=0):
-    """Returns the mean of function(*tensors) over axis 1 of (a, b, c), as (a, 1, c).
-
-    Args:
-        function: elementwise, but for what else it uses, which has length 1 at axis 1.
-        *tensors: (a, b, c) each.
-        strips: how many parts of the tensors are added up before the sum over what is left; 0 for the plain sum.
-    """
-    size = ops.shape(tensors[0])[1]
-    length = size // max(1, strips)
-    parts = [function(*(x[:, part * length : (part + 1) * length] for x in tensors)) for part in range(strips)]
-    rest = function(*(x[:, strips * length :] for x in tensors))
-    total = ops.sum(rest, axis=1, keepdims=True)
-    if parts:
-        total = total + ops.sum(sum(parts[1:], start=parts[0]), axis=1, keepdims=True)
-    return total / ops.cast(size, total.dtype)
 
 
 def _tensor(value):

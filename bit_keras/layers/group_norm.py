@@ -5,7 +5,7 @@ import functools
 import keras
 from keras import ops
 
-from bit_keras.layers.compiling import Compilable, mean
+from bit_keras.layers.compiling import PLAIN, Compilable
 from bit_keras.layers.precision import at_least_float32
 
 GROUPS = 32  # at every layer of every BiT; google-research/big_transfer, bit_tf2/normalization.py
@@ -17,9 +17,9 @@ ACTIVATIONS = (None, "relu")
 class GroupNorm(Compilable, keras.layers.Layer):
     """Normalizes each picture over height, width and the channels of a group, then scales and shifts each channel.
 
-    The large tensor is read three times: for the mean of each channel, for the mean of the centred squares, and to be
-    scaled, shifted and activated; what lies between is on (batch, 1, channels) tensors. Where a compiler is set, the
-    gradient is the one written down here, which saves half of the passes that automatic differentiation makes.
+    The large tensor is read for the moments of each channel, and to be scaled, shifted and activated; what lies between
+    is on (batch, 1, channels) tensors. Where a compiler is set, the gradient is the one written down here, which saves
+    half of the passes that automatic differentiation makes.
     Statistics and parameters are at least float32 under every dtype policy.
 
     Args:
@@ -82,20 +82,16 @@ def passes(groups, epsilon, activation):
         means = ops.mean(ops.reshape(x, (-1, 1, groups, members)), axis=-1)
         return ops.repeat(means, members, axis=-1)
 
-    def forward(x, gamma, beta, strips=0):
+    def forward(x, gamma, beta, by=PLAIN):
         """Returns the output; and of each channel's group the mean and 1 / deviation, (batch, 1, channels)."""
         dtype, x = x.dtype, ops.cast(x, gamma.dtype)
-        centre = ops.mean(x, axis=1, keepdims=True)
-        # Centred, because E[x^2] - E[x]^2 loses every digit where the mean is large. No gradient goes through the
-        # centre: its share is the mean of what is centred, 0, and would cost one more pass over the large tensor.
-        still = ops.stop_gradient(centre)
-        variance = mean(lambda part: ops.square(part - still), x, strips=strips)
+        centre, variance = by.moments(x)
         group_mean = over_groups(centre)
         scale = ops.rsqrt(over_groups(variance + ops.square(centre - group_mean)) + epsilon)
         y = _affine(x, gamma, beta, group_mean, scale)
         return ops.cast(ops.relu(y) if activation else y, dtype), (group_mean, scale)
 
-    def backward(tensors, statistics, upstream, strips=0):
+    def backward(tensors, statistics, upstream, by=PLAIN):
         """Returns the gradients of x, gamma and beta from that of the output."""
         (x, gamma, beta), (group_mean, scale) = tensors, statistics
         dtype, x, upstream = x.dtype, ops.cast(x, gamma.dtype), ops.cast(upstream, gamma.dtype)
@@ -107,8 +103,11 @@ def passes(groups, epsilon, activation):
         def normal(x):
             return (x - group_mean) * scale
 
-        shift = mean(active, x, upstream, strips=strips)
-        stretch = mean(lambda x, upstream: active(x, upstream) * normal(x), x, upstream, strips=strips)
+        def shift_and_stretch(x, upstream):
+            upstream = active(x, upstream)
+            return upstream, upstream * normal(x)
+
+        shift, stretch = by.means(shift_and_stretch, x, upstream)
         # Of a picture and group: what changes its mean and its deviation has no effect, and is taken out.
         taken_out = over_groups(gamma * shift) + normal(x) * over_groups(gamma * stretch)
         gradient = scale * (gamma * active(x, upstream) - taken_out)

@@ -1,9 +1,11 @@
 """Convolution with standardized kernels (Qiao et al., "Weight Standardization", arXiv 1903.10520)."""
 
+import contextlib
+
 import keras
 from keras import ops
 
-from bit_keras.layers.compiling import Compilable, mean
+from bit_keras.layers.compiling import PLAIN, Compilable
 from bit_keras.layers.precision import at_least_float32
 
 EPSILON = 1e-10  # added to the kernel's variance; google-research/big_transfer, bit_tf2/models.py
@@ -25,6 +27,8 @@ class StandardizedConv2D(Compilable, keras.layers.Conv2D):
     Input and output: (batch, height, width, channels) of the compute dtype; height and width may be unknown.
     """
 
+    is_standardized = False
+
     def add_weight(self, *args, **kwargs):
         # Keras hands a mixed policy's layer its variables already rounded to half precision: autocast=False does not.
         if kwargs.get("name") == "kernel":
@@ -32,27 +36,43 @@ class StandardizedConv2D(Compilable, keras.layers.Conv2D):
         return super().add_weight(*args, **kwargs)
 
     def convolution_op(self, inputs, kernel):
-        kernel = self.compiled(standardize, standardize_gradient, kernel)
+        kernel = kernel if self.is_standardized else self.standardized(kernel)
         return super().convolution_op(inputs, ops.cast(kernel, inputs.dtype))
 
+    def standardized(self, kernel):
+        """Returns the kernel as it is applied."""
+        return self.compiled(standardize, standardize_gradient, kernel)
 
-def standardize(kernel, strips=0):
+
+@contextlib.contextmanager
+def standardized_before(model):
+    """Within it, the model's layers take their kernels as standardized already."""
+    layers = [layer for layer in model.layers if isinstance(layer, StandardizedConv2D)]
+    for layer in layers:
+        layer.is_standardized = True
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.is_standardized = False
+
+
+def standardize(kernel, by=PLAIN):
     """Returns `kernel` (height, width, in, out) with mean 0 and variance 1 over all but out.
 
     And, for the gradient, its mean and 1 / deviation, (1, 1, out).
     """
     k = _flat(kernel)
-    centre = ops.mean(k, axis=1, keepdims=True)
-    scale = ops.rsqrt(mean(lambda part: ops.square(part - centre), k, strips=strips) + EPSILON)
+    centre, variance = by.moments(k)
+    scale = ops.rsqrt(variance + EPSILON)
     return ops.reshape((k - centre) * scale, kernel.shape), (centre, scale)
 
 
-def standardize_gradient(tensors, statistics, upstream, strips=0):
+def standardize_gradient(tensors, statistics, upstream, by=PLAIN):
     """Returns the gradient of the kernel from that of its standardized form."""
     (kernel,), (centre, scale) = tensors, statistics
     k, upstream = _flat(kernel), _flat(upstream)
-    shift = ops.mean(upstream, axis=1, keepdims=True)
-    stretch = mean(lambda k, upstream: upstream * (k - centre) * scale, k, upstream, strips=strips)
+    shift, stretch = by.means(lambda k, upstream: (upstream, upstream * (k - centre) * scale), k, upstream)
     return ops.reshape(scale * (upstream - shift - (k - centre) * scale * stretch), kernel.shape)
 
 

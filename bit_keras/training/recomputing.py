@@ -10,12 +10,13 @@ import keras
 import tensorflow as tf
 
 from bit_keras.errors import UserError
+from bit_keras.training.forward import called
 
 UNIT = re.compile(r"block\d-unit\d+")
 
 
 def recomputing(model):
-    """Returns a function from pictures to what `model` gives for them in training, whose gradient recomputes the units.
+    """Returns a function like `forward.called` of the model, whose gradient recomputes the units.
 
     Raises:
         UserError: for a model with batch normalization, whose statistics would move twice.
@@ -24,36 +25,35 @@ def recomputing(model):
         raise UserError("Expected a model with group normalization under `remat`. Received: batch normalization.")
     units = [layer.output for layer in model.layers if UNIT.fullmatch(layer.name)]
     places = [model.input, model.get_layer("root_block").output, *units, model.output]
-    parts = [keras.Model(start, end) for start, end in itertools.pairwise(places)]
-    root, *inner, head = parts
-    inner = [_recomputed(part) for part in inner]
+    root, *inner, head = (keras.Model(start, end) for start, end in itertools.pairwise(places))
 
-    def call(images):
-        x = root(images, training=True)
+    def call(weights, images):
+        x = called(root, weights, images)
         for part in inner:
-            x = part(x)
-        return head(x, training=True)
+            x = _recomputed(part, weights, x)
+        return called(head, weights, x)
 
     return call
 
 
-def _recomputed(part):
-    def outputs(x, weights):
-        others = [tf.convert_to_tensor(variable) for variable in part.non_trainable_variables]
-        return part.stateless_call(weights, others, x, training=True)[0]
+def _recomputed(part, weights, x):
+    paths = [variable.path for variable in part.variables if variable.path in weights]
+
+    def outputs(x, values):
+        return called(part, dict(zip(paths, values, strict=True)), x)
 
     @tf.custom_gradient
-    def function(x, *weights):
+    def function(x, *values):
         def gradient(upstream):
             with tf.control_dependencies(
                 [upstream]
             ):  # else TensorFlow would find both computations equal and merge them
                 again = tf.identity(x)
             with tf.GradientTape() as tape:
-                tape.watch([again, *weights])
-                y = outputs(again, weights)
-            return tape.gradient(y, [again, *weights], output_gradients=upstream)
+                tape.watch([again, *values])
+                y = outputs(again, values)
+            return tape.gradient(y, [again, *values], output_gradients=upstream)
 
-        return outputs(x, weights), gradient
+        return outputs(x, values), gradient
 
-    return lambda x: function(x, *map(tf.convert_to_tensor, part.trainable_variables))
+    return function(x, *(weights[path] for path in paths))

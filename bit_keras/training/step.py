@@ -1,8 +1,8 @@
 """One optimizer step, the same on every strategy.
 
-The losses of single examples are summed and divided by the global batch; micro-batches add up gradients in a loop; the
-sum over the replicas is taken once, before whatever needs the whole gradient: the check of the loss scale, then
-clipping, then the optimizer.
+The losses of single examples are summed and divided by the global batch; kernels are standardized once, and micro-batches
+add up gradients in a loop; the sum over the replicas is taken once, before whatever needs the whole gradient: the check
+of the loss scale, then clipping, then the optimizer.
 """
 
 from functools import partial
@@ -13,6 +13,7 @@ from keras import ops
 from bit_keras.errors import UserError
 from bit_keras.exporting.xla import layers_by_xla
 from bit_keras.optimizers import Momentum
+from bit_keras.training.forward import applied_weights, called
 from bit_keras.training.loss_scale import LossScale
 from bit_keras.training.losses import softmax_cross_entropy
 from bit_keras.training.recomputing import recomputing
@@ -94,7 +95,7 @@ class TrainStep:
         self.clip_norm = clip_norm
         self.xla = xla
         self.remat = remat
-        self._forward = recomputing(model) if remat else partial(model, training=True)
+        self._forward = recomputing(model) if remat else partial(called, model)
         with strategy.scope():
             optimizer.build(model.trainable_variables)
             self.loss_scale = LossScale() if any(layer.compute_dtype == "float16" for layer in model.layers) else None
@@ -116,25 +117,20 @@ class TrainStep:
             losses = losses.write(index, self.strategy.reduce("SUM", replica_losses, axis=None))
         return losses.stack()
 
-    @tf.function
     def gradients(self, images, labels):
-        """Returns this part's share of the global loss, and the gradients of that times the loss scale."""
-        with layers_by_xla(self.model, self.xla):
-            with tf.GradientTape() as tape:
-                loss = tf.reduce_sum(self.loss(labels, self._forward(images))) / self.batch_size
-                scaled = loss * self.loss_scale.scale if self.loss_scale else loss
-            return loss, tape.gradient(scaled, self._variables)
-
-    @property
-    def _variables(self):
-        return [variable.value for variable in self.model.trainable_variables]
+        """Returns this replica's share of the global loss, and the gradients of that times the loss scale."""
+        with layers_by_xla(self.model, self.xla), tf.GradientTape() as tape:
+            weights = applied_weights(self.model)
+        loss, gradients = self._accumulated(weights, images, labels)
+        variables = [variable.value for variable in self.model.trainable_variables]
+        return loss, tape.gradient(self._trained(weights), variables, output_gradients=gradients)
 
     @property
     def _loss_dtype(self):
         return self.model.output.dtype
 
     def _replica_step(self, images, labels):
-        loss, gradients = self._accumulated(images, labels)
+        loss, gradients = self.gradients(images, labels)
         replicas = tf.distribute.get_replica_context()
         gradients = replicas.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
         if self.loss_scale:
@@ -144,21 +140,36 @@ class TrainStep:
         self.optimizer.apply(gradients, self.model.trainable_variables)
         return loss
 
-    def _accumulated(self, images, labels):
+    def _accumulated(self, weights, images, labels):
+        """Returns the loss of all parts, and the gradients of the weights that are trained."""
         if self.micro_batches == 1:
-            return self.gradients(images, labels)
+            return self._part(weights, images, labels)
         images, labels = self._divided(images), self._divided(labels)
         loss = tf.zeros([], self._loss_dtype)
-        gradients = [tf.zeros(variable.shape, variable.dtype) for variable in self.model.trainable_variables]
+        gradients = [tf.zeros_like(weight) for weight in self._trained(weights)]
         # A loop in the graph: unrolled, the parts need not follow one another, so memory need not shrink, and the
         # order of the sums may change from process to process.
         for part in tf.range(self.micro_batches):
             tf.autograph.experimental.set_loop_options(parallel_iterations=1)  # else parts overlap, in memory too
-            part_loss, part_gradients = self.gradients(images[part], labels[part])
+            part_loss, part_gradients = self._part(weights, images[part], labels[part])
             loss += part_loss
             # Not strict: AutoGraph, which rewrites this loop, has no such zip.
             gradients = [total + more for total, more in zip(gradients, part_gradients, strict=False)]
         return loss, gradients
+
+    # Not inlined: TensorFlow 2.21 would make one sum of a gradient's terms and the total, in temporary variables that are
+    # still there in the loop's next pass (AlreadyExistsError).
+    @tf.function(experimental_attributes={"_noinline": True})
+    def _part(self, weights, images, labels):
+        trained = self._trained(weights)
+        with layers_by_xla(self.model, self.xla), tf.GradientTape() as tape:
+            tape.watch(trained)
+            loss = tf.reduce_sum(self.loss(labels, self._forward(weights, images))) / self.batch_size
+            scaled = loss * self.loss_scale.scale if self.loss_scale else loss
+        return loss, tape.gradient(scaled, trained)
+
+    def _trained(self, weights):
+        return [weights[variable.path] for variable in self.model.trainable_variables]
 
     def _divided(self, x):
         return tf.reshape(x, tf.concat([[self.micro_batches, -1], tf.shape(x)[1:]], axis=0))

@@ -7,15 +7,16 @@ import pytest
 import tensorflow as tf
 
 import bit_keras as bit
-from bit_keras.layers.compiling import STRIPS, compiling, mean
+from bit_keras.exporting.xla import PACKED, STRIPS
+from bit_keras.layers.compiling import PLAIN, compiling
 
 
-def as_it_is(function, strips):
-    return functools.partial(function, strips=strips)
+def as_it_is(function):
+    return functools.partial(function, by=PACKED)
 
 
-def by_xla(function, strips):
-    return tf.function(functools.partial(function, strips=strips), jit_compile=True, autograph=False)
+def by_xla(function):
+    return tf.function(functools.partial(function, by=PACKED), jit_compile=True, autograph=False)
 
 
 def outcome(layer, x, compiler=None):
@@ -38,7 +39,7 @@ def random_layer(layer, x):
 
 
 # Fewer positions than strips, a multiple of them, and neither.
-@pytest.mark.parametrize("side", [(1, 2), (4, STRIPS), (5, 7)])
+@pytest.mark.parametrize("side", [(1, 2), (4, STRIPS), (5, 7), (20, 24)])
 @pytest.mark.parametrize("activation", [None, "relu"])
 @pytest.mark.parametrize("compiler", [as_it_is, by_xla])
 def test_compiled_group_norm_and_its_gradient_are_those_of_the_plain_one(side, activation, compiler):
@@ -63,10 +64,33 @@ def test_compiled_group_norm_keeps_statistics_in_float32_under_bfloat16():
     np.testing.assert_allclose(tf.cast(compiled, tf.float32), tf.cast(plain, tf.float32), rtol=2**-7)
 
 
-@pytest.mark.parametrize("strips", [0, 1, 3, 20])
-def test_a_mean_in_strips_is_the_mean(strips):
-    x = np.random.default_rng(0).normal(size=(2, 10, 3))
-    np.testing.assert_allclose(mean(tf.square, tf.constant(x), strips=strips), (x**2).mean(1, keepdims=True))
+@pytest.mark.parametrize("positions", [1, STRIPS, 33, 500, None])
+def test_means_in_strips_are_the_means(positions):
+    """None: as many as are not known before it runs."""
+    x = np.random.default_rng(0).normal(size=(2, positions or 70, 3))
+    both = tf.function(lambda x: PACKED.means(lambda x: (x, x**2), x), [tf.TensorSpec((2, positions, 3), tf.float64)])
+    for found, values in zip(both(x), (x, x**2), strict=True):
+        np.testing.assert_allclose(found, values.mean(1, keepdims=True), atol=1e-15)
+
+
+# Numbers around 1000 are stored to 2**-14; E[x^2] - E[x]^2 of them would be wrong by 0.06. So is PLAIN's mean, which is
+# why it has no deviation of 0.01 here.
+@pytest.mark.parametrize("by, mean, deviation", [
+    (PLAIN, 0, 1), (PLAIN, 1000, 1), (PLAIN, 0, 1e-4), (PACKED, 0, 1), (PACKED, 1000, 0.01), (PACKED, 0, 1e-4)
+])  # fmt: skip
+def test_moments_keep_their_digits_far_from_zero(by, mean, deviation):
+    x = np.random.default_rng(0).normal(mean, deviation, (2, 300, 3)).astype("float32")
+    found, variance = by.moments(tf.constant(x))
+    np.testing.assert_allclose(found, x.mean(1, keepdims=True, dtype="float64"), rtol=1e-6, atol=deviation * 1e-6)
+    np.testing.assert_allclose(variance, x.var(1, keepdims=True, dtype="float64"), rtol=1e-5)
+
+
+def test_moments_lose_five_bits_where_the_first_numbers_are_farthest_from_the_others():
+    # A first part of 11 of 320 numbers, at 1000, and the others at 0: what the bound of the docstring is for.
+    x = np.zeros((1, 320, 1), "float32")
+    x[:, :11] = 1000
+    variance = PACKED.moments(tf.constant(x))[1]
+    np.testing.assert_allclose(variance, x.var(1, keepdims=True, dtype="float64"), rtol=2**-24 * 32)
 
 
 def test_layers_are_compiled_within_the_context_alone():
