@@ -16,9 +16,10 @@ PARTS = 32  # of a tensor, the first of which says around where its numbers are
 
 
 class PackedStatistics(Statistics):
-    """Both means in one pass: XLA would make a loop for each, so they are packed into one complex number."""
+    """Both means in one pass over the tensors, and mean and variance."""
 
     def means(self, function, *tensors):
+        """Returns what `Statistics.means` does; XLA would make a loop for each, so both are one complex number."""
         size = ops.shape(tensors[0])[1]
         strips = max(STRIPS, min(MOST_STRIPS, size // ALONE)) if isinstance(size, int) else STRIPS
         length = size // strips

@@ -9,6 +9,7 @@ import contextlib
 import keras
 from keras import ops
 
+
 class Statistics:
     """Means over axis 1 of (a, b, c), each (a, 1, c); a compiler may bring others that it makes faster."""
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 from bit_keras.data.telling import told
 from bit_keras.recipes.hyperrule import HyperRule
 from bit_keras.recipes.upstream import UpstreamRecipe
+from bit_keras.training.forward import applied_weights
 from bit_keras.training.loop import MORE_PARTS
 
 LISTED = 12  # class names that the plan shows
@@ -162,7 +163,7 @@ def _shown(value):
 
 
 def timed_step(step, rule):
-    """Returns the seconds of a step, from one timed micro-batch of `TrainStep` `step`; the weights stay.
+    """Returns the seconds of a step's micro-batches, from a timed one of `TrainStep` `step`; the weights stay.
 
     Replicas that share a processor, as logical CPUs do, wait for one another.
     """
@@ -172,9 +173,10 @@ def timed_step(step, rule):
     labels = tf.one_hot(tf.zeros([part], tf.int64), step.model.output_shape[-1])
     kept = [(variable, variable.numpy()) for variable in step.model.non_trainable_variables]
     with told(MORE_PARTS):
-        step.gradients(images, labels)  # builds the graph
+        weights = applied_weights(step.model)
+        step.part(weights, images, labels)  # builds the graph
         begin = time.perf_counter()
-        step.gradients(images, labels)[0].numpy()
+        step.part(weights, images, labels)[0].numpy()
         seconds = time.perf_counter() - begin
     for variable, value in kept:
         variable.assign(value)

@@ -1,8 +1,8 @@
 """One optimizer step, the same on every strategy.
 
-The losses of single examples are summed and divided by the global batch; kernels are standardized once, and micro-batches
-add up gradients in a loop; the sum over the replicas is taken once, before whatever needs the whole gradient: the check
-of the loss scale, then clipping, then the optimizer.
+The losses of single examples are summed and divided by the global batch; kernels are standardized once, and
+micro-batches add up gradients in a loop; the sum over the replicas is taken once, before whatever needs the whole
+gradient: the check of the loss scale, then clipping, then the optimizer.
 """
 
 from functools import partial
@@ -143,7 +143,7 @@ class TrainStep:
     def _accumulated(self, weights, images, labels):
         """Returns the loss of all parts, and the gradients of the weights that are trained."""
         if self.micro_batches == 1:
-            return self._part(weights, images, labels)
+            return self.part(weights, images, labels)
         images, labels = self._divided(images), self._divided(labels)
         loss = tf.zeros([], self._loss_dtype)
         gradients = [tf.zeros_like(weight) for weight in self._trained(weights)]
@@ -151,16 +151,17 @@ class TrainStep:
         # order of the sums may change from process to process.
         for part in tf.range(self.micro_batches):
             tf.autograph.experimental.set_loop_options(parallel_iterations=1)  # else parts overlap, in memory too
-            part_loss, part_gradients = self._part(weights, images[part], labels[part])
+            part_loss, part_gradients = self.part(weights, images[part], labels[part])
             loss += part_loss
             # Not strict: AutoGraph, which rewrites this loop, has no such zip.
             gradients = [total + more for total, more in zip(gradients, part_gradients, strict=False)]
         return loss, gradients
 
-    # Not inlined: TensorFlow 2.21 would make one sum of a gradient's terms and the total, in temporary variables that are
-    # still there in the loop's next pass (AlreadyExistsError).
+    # Not inlined: TensorFlow 2.21 would make one sum of a gradient's terms and the total, in temporary variables that
+    # are still there in the loop's next pass (AlreadyExistsError).
     @tf.function(experimental_attributes={"_noinline": True})
-    def _part(self, weights, images, labels):
+    def part(self, weights, images, labels):
+        """Returns the share of the global loss, and the gradients of the `applied_weights` that are trained."""
         trained = self._trained(weights)
         with layers_by_xla(self.model, self.xla), tf.GradientTape() as tape:
             tape.watch(trained)
