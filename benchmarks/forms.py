@@ -63,8 +63,8 @@ class Compiled(Keras):
 
     inference = None
 
-    def training(self, batch, side):
-        return super().training(batch, side, xla=True)
+    def training(self, batch, side, **options):
+        return super().training(batch, side, xla=True, **options)
 
 
 class Folded:

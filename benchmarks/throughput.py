@@ -3,9 +3,9 @@
 Each network has a process of its own; they take turns, one computing at a time (A B C A B C ...), so that a machine
 that slows down slows them alike. Prints median pictures a second; ratios within the rounds, with their quartiles, to
 convolutions and ReLU alone (the bound) and to the fastest of the others' networks; and the peak memory of each process
-so far. Writes benchmarks/throughput.json and .png.
+so far. Writes benchmarks/throughput.json and .png, in which cases of earlier runs stay.
 
-    python benchmarks/throughput.py [--variant=R50x1] [--rounds=7] [--cases=inference:1:224,...]
+    python benchmarks/throughput.py [--variant=R50x1] [--rounds=7] [--cases=inference:1:224,...] [--forms="...;..."]
 """
 
 import argparse
@@ -141,18 +141,19 @@ def main():
     parser.add_argument("--variant", default="R50x1")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--cases", default=CASES, help="task:batch:pixels, several with commas between them")
+    parser.add_argument("--forms", default=";".join(FORMS), help="names, with semicolons: where memory is for a few only")
     options = parser.parse_args()
-    results = {}
+    file = Path(__file__).with_suffix(".json")
+    results = json.loads(file.read_text()) if file.exists() else {}
     cases = [text.split(":") for text in options.cases.split(",")]
     for task, group in itertools.groupby(cases, key=lambda one: one[0]):
-        with started(doing(task), options.variant) as workers:
+        with started([form for form in doing(task) if form in options.forms.split(";")], options.variant) as workers:
             for _, batch, side in group:
                 name = f"{options.variant}, {task}, batch {batch}, {side} px"
                 results[name] = summary(case(workers, task, int(batch), int(side), options.rounds), int(batch))
                 print(told(name, results[name]), flush=True)
-    here = Path(__file__)
-    here.with_suffix(".json").write_text(json.dumps({"rounds": options.rounds, "cases": results}, indent=2) + "\n")
-    draw(results, here.with_suffix(".png"))
+    file.write_text(json.dumps(results, indent=2) + "\n")
+    draw(results, file.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Ends a worker that would wait for others without end, or end in words of TensorFlow's, in a sentence of ours."""
+"""Watches those for whom a run would wait without end, or end in words of TensorFlow's, and says it in ours."""
 
 import contextlib
 import os
@@ -20,19 +20,29 @@ if not select.select([sys.stdin], [], [], float(seconds))[0]:
 """
 
 
-@contextlib.contextmanager
 def chief_watched(cluster):
     """Watches the chief of a `Cluster` from its other hosts; nothing is done on the chief, or on a single host."""
-    if cluster.is_chief:
-        yield
-        return
-    stopped = threading.Event()
-    thread = threading.Thread(target=_watch, args=(cluster.addresses[0], stopped), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
+    address = cluster.addresses[0] if not cluster.is_chief else None
+
+    def lost():
+        end_at_once(
+            f"The first worker of the cluster, at {address}, has gone, so this one ends too. "
+            "Look there why, mend it and start all of them again; the run goes on from the last snapshot."
+        )
+
+    return _watched(address, lost)
+
+
+def service_watched(address):
+    """Says when the tf.data service at grpc://HOST:PORT has gone, for which TensorFlow waits without a word."""
+
+    def lost():
+        _say(
+            f"The tf.data service at {address} does not answer, and the run waits for it. Start it again, or end the "
+            "run (Ctrl-C); the same command then goes on from the last snapshot."
+        )
+
+    return _watched(address and address.removeprefix("grpc://"), lost, lambda: _say(f"{address} answers again."))
 
 
 @contextlib.contextmanager
@@ -49,21 +59,37 @@ def ended_after(seconds, sentence):
             watcher.kill()
 
 
-def _watch(address, stopped):
+@contextlib.contextmanager
+def _watched(address, lost, found=lambda: None):
+    """Calls `lost` when the address no longer answers, and `found` when it does again; for None nothing is done."""
+    stopped = threading.Event()
+    if address:
+        threading.Thread(target=_watch, args=(address, stopped, lost, found), daemon=True).start()
+    try:
+        yield
+    finally:
+        stopped.set()
+
+
+def _watch(address, stopped, lost, found):
     missed = 0
     while not stopped.wait(PAUSE):
-        missed = 0 if _is_there(address) else missed + 1
-        if missed >= LOST_AFTER and not stopped.is_set():
-            end_at_once(
-                f"The first worker of the cluster, at {address}, has gone, so this one ends too. "
-                "Look there why, mend it and start all of them again; the run goes on from the last snapshot."
-            )
+        is_there = _is_there(address)
+        if is_there and missed >= LOST_AFTER:
+            found()
+        missed = 0 if is_there else missed + 1
+        if missed == LOST_AFTER and not stopped.is_set():
+            lost()
 
 
 def end_at_once(sentence):
     """Ends the process with 1 and the sentence, from any thread."""
-    print(f"\nbit-keras: {sentence}", file=sys.stderr, flush=True)
+    _say(sentence)
     os._exit(1)  # the main thread waits inside TensorFlow, where no exception reaches it
+
+
+def _say(sentence):
+    print(f"\nbit-keras: {sentence}", file=sys.stderr, flush=True)
 
 
 def _is_there(address):
