@@ -141,7 +141,7 @@ def main():
     parser.add_argument("--variant", default="R50x1")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--cases", default=CASES, help="task:batch:pixels, several with commas between them")
-    parser.add_argument("--forms", default=";".join(FORMS), help="names, with semicolons: where memory is for a few only")
+    parser.add_argument("--forms", default=";".join(FORMS), help="some of them, with semicolons between")
     options = parser.parse_args()
     file = Path(__file__).with_suffix(".json")
     results = json.loads(file.read_text()) if file.exists() else {}
