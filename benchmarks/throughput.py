@@ -3,7 +3,7 @@
 Each network has a process of its own; they take turns, one computing at a time (A B C A B C ...), so that a machine
 that slows down slows them alike. Prints median pictures a second; ratios within the rounds, with their quartiles, to
 convolutions and ReLU alone (the bound) and to the fastest of the others' networks; and the peak memory of each process
-so far. Writes benchmarks/throughput.json and .png, in which cases of earlier runs stay.
+so far. Writes benchmarks/throughput.json and .png, in which cases of earlier runs stay that this one has not.
 
     python benchmarks/throughput.py [--variant=R50x1] [--rounds=7] [--cases=inference:1:224,...] [--forms="...;..."]
 """
@@ -126,7 +126,7 @@ def draw(results, path):
     forms = [form for form in FORMS if form != BOUND and any(form in rows for rows in results.values())]
     width = 0.9 / len(forms)
     for number, form in enumerate(forms):
-        heights = [rows[form]["of_bound"][1] if form in rows else 0 for rows in results.values()]
+        heights = [(rows.get(form, {}).get("of_bound") or [0, 0])[1] for rows in results.values()]
         places = [place + (number - len(forms) / 2) * width for place in range(len(results))]
         axis.bar(places, heights, width, label=form)
     axis.axhline(1, color="black", linewidth=0.8)
@@ -143,6 +143,8 @@ def main():
     parser.add_argument("--cases", default=CASES, help="task:batch:pixels, several with commas between them")
     parser.add_argument("--forms", default=";".join(FORMS), help="some of them, with semicolons between")
     options = parser.parse_args()
+    if unknown := set(options.forms.split(";")) - set(FORMS):
+        parser.error(f"no such forms: {', '.join(unknown)}; there are {'; '.join(FORMS)}")
     file = Path(__file__).with_suffix(".json")
     results = json.loads(file.read_text()) if file.exists() else {}
     cases = [text.split(":") for text in options.cases.split(",")]
@@ -152,7 +154,7 @@ def main():
                 name = f"{options.variant}, {task}, batch {batch}, {side} px"
                 results[name] = summary(case(workers, task, int(batch), int(side), options.rounds), int(batch))
                 print(told(name, results[name]), flush=True)
-    file.write_text(json.dumps(results, indent=2) + "\n")
+                file.write_text(json.dumps(results, indent=2) + "\n")
     draw(results, file.with_suffix(".png"))
 
 

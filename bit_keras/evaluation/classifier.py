@@ -10,7 +10,7 @@ import tensorflow as tf
 from bit_keras.errors import DataError, RunError, UserError
 from bit_keras.models.resnet_v2 import HEAD_LAYER, PIXELS
 from bit_keras.weights.labels import labels_of, read_labels
-from bit_keras.weights.loading import load, located
+from bit_keras.weights.loading import load, located, weights_path
 from bit_keras.weights.run_config import read_object, read_run_config
 
 ABOUT = "bit_keras.json"  # asset of a SavedModel: {"image_size", "num_classes", FOLDED, "bit_keras"}
@@ -112,9 +112,9 @@ def label_indices(classifier, class_names, source):
     return [classifier.class_names.index(name) for name in class_names]
 
 
-def is_folded(path):
-    """Whether `path` is a SavedModel that was exported with `fold`."""
-    return bool(_about(path).get(FOLDED))
+def is_folded(source):
+    """Whether `source`, a `keras.Model` or what `bit.load` takes, is a SavedModel that was exported with `fold`."""
+    return not isinstance(source, keras.Model) and bool(_about(weights_path(source)).get(FOLDED))
 
 
 def _about(folder):

@@ -50,7 +50,8 @@ def export(
             takes the run's, else 224.
         fold: writes the kernels as they are applied, standardized once instead of in each call: faster, most of all for
             single pictures, but nothing of it is trainable, and `bit.finetune` refuses it. `receipt.json` and
-            `assets/bit_keras.json` say which it is. ONNX files never train, so they are folded whatever this says.
+            `assets/bit_keras.json` say which it is. ONNX files never train, and neither do copies of a
+            folded SavedModel, so they are folded whatever this says.
         xla: has XLA compile the folded SavedModel when it is first called with pictures of a size and a number, which
             takes seconds: faster where these are few, as on a CPU that answers single pictures. Needs `fold`.
         overwrite: replaces an older SavedModel or ONNX file, once the new one is whole; anything else is never

@@ -16,11 +16,12 @@ import bit_keras
 from bit_keras.data.pictures import decode_picture
 from bit_keras.data.preprocessing import preprocess_eval
 from bit_keras.errors import SaveError, UserError
-from bit_keras.evaluation.classifier import ABOUT, FOLDED, open_classifier
+from bit_keras.evaluation.classifier import ABOUT, FOLDED, is_folded, open_classifier
 from bit_keras.exporting.receipts import make_receipt
 from bit_keras.exporting.twins import features, folded, scale_and_offset, servable
 from bit_keras.exporting.xla import compiled
 from bit_keras.files import atomic_folder, write_json
+from bit_keras.models.resnet_v2 import MOVING
 from bit_keras.weights.labels import labels_text
 from bit_keras.weights.names import canonical_name
 from bit_keras.weights.run_config import LABELS
@@ -28,7 +29,6 @@ from bit_keras.weights.run_config import LABELS
 # Largest difference between the folder's outputs and the model's, relative to their size if that is over 1; ten times
 # what was seen (golden logits of R50x1, up to 1e-6).
 TOLERANCE = 1e-5
-MOVING = ("/moving_mean", "/moving_variance")
 UNIT_PIXELS = tf.TensorSpec([None, None, None, 3], tf.float32, name="images")
 ENCODED = tf.TensorSpec([None], tf.string, name="image_bytes")
 
@@ -37,6 +37,7 @@ def write_saved_model(folder, source, *, class_names, image_size, fold, xla, ove
     """Writes the folder and returns it; `bit_keras.exporting.exporting.export` tells all."""
     _check_place(folder, source, overwrite)
     classifier = open_classifier(source, labels=class_names, image_size=image_size)
+    fold = fold or is_folded(source)  # kernels once standardized are so in each copy
     model = servable(classifier.model)
     with atomic_folder(folder) as partial, tempfile.TemporaryDirectory() as assets:
         module = _module(folded(model) if fold else model, xla)

@@ -36,7 +36,8 @@ class PackedStatistics(Statistics):
         """Returns mean and biased variance, by distances from the mean of a first part of x.
 
         Chan, Golub and LeVeque, "Algorithms for Computing the Sample Variance", 1983. The square of how far that is
-        from the true mean is at most PARTS - 1 times the variance, so that five of 24 bits are lost at worst.
+        from the true mean is at most PARTS - 1 times the variance, so that five of 24 bits are lost at worst. Compiled,
+        more are lost where the mean is over 1e4 deviations (relative error of the variance: 6e-5 at 1e5).
         """
         start = tf.reduce_mean(x[:, : 1 + ops.shape(x)[1] // PARTS], axis=1, keepdims=True)
 
@@ -44,7 +45,7 @@ class PackedStatistics(Statistics):
             return x - start, tf.square(x - start)
 
         shift, squares = self.means(around, x)
-        return start + shift, squares - tf.square(shift)
+        return start + shift, tf.maximum(squares - tf.square(shift), 0)  # rounded, the difference may be negative
 
 
 PACKED = PackedStatistics()

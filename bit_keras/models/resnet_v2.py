@@ -19,6 +19,7 @@ from bit_keras.models.variant import Architecture, Normalization, Variant
 # The paper does not give its batch-normalized networks' constants; these are the usual ones of ImageNet ResNets
 # (flax, examples/imagenet/models.py).
 BATCH_NORM = {"momentum": 0.9, "epsilon": 1e-5}
+MOVING = ("/moving_mean", "/moving_variance")  # how the paths of its statistics end
 
 LAST = "channels_last"  # whatever Keras is set to: the kernels of the published files are for it
 POOLS = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D, None: None}

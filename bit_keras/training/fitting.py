@@ -56,11 +56,16 @@ def fit_to(rule: HyperRule | UpstreamRecipe, model, memory: float, *, replicas: 
         replicas: devices that share a batch.
 
     Raises:
-        UserError: if nothing fits, or for a batch that the replicas do not divide.
+        UserError: if nothing fits, for a batch that the replicas do not divide, a memory that is no number over 0, or
+            batch normalization, whose results change with the parts.
     """
-    if rule.batch_size % replicas:
+    if not isinstance(replicas, int) or replicas < 1 or rule.batch_size % replicas:
         raise UserError(f"Expected a batch that {replicas} replicas divide. Received: batch_size={rule.batch_size}.")
+    if not isinstance(memory, (int, float)) or not memory > 0:
+        raise UserError(f"Expected `memory` in bytes, a number over 0. Received: memory={memory!r}.")
     architecture, fits = _architecture(model), []
+    if architecture.normalization == "batch":
+        raise UserError("Expected a model with group normalization. Received: one with batch normalization.")
     for precision, remat in FORMS:
         cost = cost_of(architecture, crop=rule.crop, dtype=precision)
         for parts in parts_of(rule.batch_size // replicas):

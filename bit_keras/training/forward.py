@@ -5,16 +5,18 @@ import tensorflow as tf
 
 from bit_keras.layers import StandardizedConv2D
 from bit_keras.layers.standardized_conv2d import standardized_before
+from bit_keras.models.resnet_v2 import MOVING
 
 
 def applied_weights(model):
-    """Returns {path: tensor} of the weights as the layers apply them: kernels standardized, what else trains as it is.
+    """Returns {path: tensor} of the weights as the layers apply them: kernels standardized, all else as it is.
 
-    Gradients flow from the tensors to the model's variables.
+    Gradients flow from the tensors to the model's variables. Moving statistics are left out, as they change in a step.
     """
     layers = {layer.kernel.path: layer for layer in model.layers if isinstance(layer, StandardizedConv2D)}
     kernels = {path: layer.standardized(layer.kernel) for path, layer in layers.items()}
-    return {variable.path: tf.identity(variable.value) for variable in model.trainable_variables} | kernels
+    others = (variable for variable in model.variables if not variable.path.endswith(MOVING))
+    return {variable.path: tf.identity(variable.value) for variable in others} | kernels
 
 
 def called(model, weights, images):

@@ -7,7 +7,6 @@ from bit_keras.recipes.upstream import UpstreamRecipe
 from bit_keras.training.running import Run, execute
 from bit_keras.training.strategies import JOIN_SECONDS
 from bit_keras.training.upstream import UpstreamSettings, prepare
-from bit_keras.training.watching import service_watched
 
 
 class RecipeSettings(TypedDict, total=False):
@@ -128,5 +127,4 @@ def pretrain(
     )
     if session.cluster.is_chief:
         print(session.plan)
-    with service_watched(session.settings.data_service):
-        return execute(session)
+    return execute(session)

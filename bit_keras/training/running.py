@@ -16,7 +16,7 @@ from bit_keras.training import checkpoints
 from bit_keras.training.ending import ends_on_sigterm
 from bit_keras.training.loop import train
 from bit_keras.training.metrics_log import MetricsLog, NoLog, read_metrics
-from bit_keras.training.watching import chief_watched
+from bit_keras.training.watching import chief_watched, service_watched
 from bit_keras.weights.formats.table import is_saved_model
 from bit_keras.weights.loading import load
 from bit_keras.weights.run_config import read_object
@@ -57,7 +57,7 @@ def execute(session):
         RunError: if the loss is no longer finite, a host has gone, or another process works in the folder.
         SaveError: if something cannot be written; the last snapshot stays.
     """
-    with session.cluster.told(), chief_watched(session.cluster):
+    with session.cluster.told(), chief_watched(session.cluster), service_watched(session.service):
         if not session.cluster.is_chief:
             return _execute(session)
         with session.folder.locked():

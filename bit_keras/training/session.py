@@ -58,6 +58,7 @@ class Session:
         evaluation: options of `evaluation_batches`, but for the batch size.
         probe: measures the features, {examples per class: accuracies}; None for no probe.
         note: what is to be printed and logged as the run goes on, or None.
+        service: address of the tf.data service that makes the batches, or None.
     """
 
     settings: Settings
@@ -73,6 +74,7 @@ class Session:
     evaluation: dict = field(default_factory=dict)
     probe: Callable[[], dict] | None = None
     note: str | None = None
+    service: str | None = None
 
 
 def stored_run(settings):

@@ -10,7 +10,7 @@ from bit_keras.evaluation.classifier import is_folded, takes_pixels
 from bit_keras.models.resnet_v2 import HEAD_LAYER, build
 from bit_keras.models.variant import Architecture, Variant
 from bit_keras.weights.assigning import arrays_of, digest, freeze_alike
-from bit_keras.weights.loading import load, load_arrays, read_arrays, weights_path
+from bit_keras.weights.loading import load, load_arrays, read_arrays
 
 
 def find_model(source):
@@ -27,7 +27,7 @@ def find_model(source):
         raise UserError(
             "Expected `model`: a preset, a path, a variant such as 'R50x1', or a keras.Model. Received: None."
         )
-    elif is_folded(weights_path(source)):
+    elif is_folded(source):
         raise UserError(
             f"Expected weights that train. Received: {source}, a SavedModel that was folded for inference, whose "
             "kernels are not standardized any more. Give the run or the weights that it was exported from."

@@ -62,7 +62,8 @@ class TrainStep:
         optimizer: a `ReducedMomentum` made there.
         strategy: a `tf.distribute.Strategy`.
         batch_size: examples in a global batch, a multiple of replicas times `micro_batches`.
-        micro_batches: equal parts that each replica's batch is computed in; they change memory, not the result.
+        micro_batches: equal parts that each replica's batch is computed in; they change memory, and
+            with group normalization not the result.
         loss: from (labels, logits) to the loss of each example.
         clip_norm: largest global norm of the gradient, or None.
         xla: whether XLA compiles the normalizations.
@@ -163,11 +164,12 @@ class TrainStep:
     def part(self, weights, images, labels):
         """Returns the share of the global loss, and the gradients of the `applied_weights` that are trained."""
         trained = self._trained(weights)
-        with layers_by_xla(self.model, self.xla), tf.GradientTape() as tape:
-            tape.watch(trained)
-            loss = tf.reduce_sum(self.loss(labels, self._forward(weights, images))) / self.batch_size
-            scaled = loss * self.loss_scale.scale if self.loss_scale else loss
-        return loss, tape.gradient(scaled, trained)
+        with layers_by_xla(self.model, self.xla):
+            with tf.GradientTape() as tape:
+                tape.watch(trained)
+                loss = tf.reduce_sum(self.loss(labels, self._forward(weights, images))) / self.batch_size
+                scaled = loss * self.loss_scale.scale if self.loss_scale else loss
+            return loss, tape.gradient(scaled, trained)  # where units are computed again, also by XLA
 
     def _trained(self, weights):
         return [weights[variable.path] for variable in self.model.trainable_variables]

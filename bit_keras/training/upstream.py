@@ -118,6 +118,7 @@ def prepare(settings):
             },
             probe=_probe(settings, step.model, recipe),
             note=_note(settings, stored, cluster),
+            service=settings.data_service,
         )
 
 

@@ -34,12 +34,12 @@ def chief_watched(cluster):
 
 
 def service_watched(address):
-    """Says when the tf.data service at grpc://HOST:PORT has gone, for which TensorFlow waits without a word."""
+    """Says when the dispatcher of a tf.data service, grpc://HOST:PORT, has gone; TensorFlow waits for it in silence."""
 
     def lost():
         _say(
             f"The tf.data service at {address} does not answer, and the run waits for it. Start it again, or end the "
-            "run (Ctrl-C); the same command then goes on from the last snapshot."
+            "run (Ctrl-C; that may take five minutes); the same command then goes on from the last snapshot."
         )
 
     return _watched(address and address.removeprefix("grpc://"), lost, lambda: _say(f"{address} answers again."))

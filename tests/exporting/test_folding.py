@@ -45,6 +45,12 @@ def test_the_files_say_which_it_is(folded, exported):
         assert json.loads((folder / "assets" / "bit_keras.json").read_text())["folded"] is expected
 
 
+def test_a_copy_of_it_is_folded_too(folded, tmp_path):
+    copy = bit.export(folded, tmp_path / "copy")
+    assert json.loads((copy / "receipt.json").read_text())["folded"] is True
+    assert list(tf.saved_model.load(str(copy)).trainable_variables) == []
+
+
 def test_it_names_pictures_as_the_other_does(folded, exported, photos):
     picture = next(photos.rglob("*.png"))
     ours, theirs = (bit.predict(folder, picture)[0] for folder in (folded, exported))

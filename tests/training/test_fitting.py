@@ -52,6 +52,23 @@ def test_too_little_memory_is_told_with_the_least_that_is_needed():
         bit.fit_to(RULE, "R50x1", 1e8)
 
 
+@pytest.mark.parametrize("memory", ["6e9", None, 0, -1, float("nan")])
+def test_a_memory_that_is_none_is_refused(memory):
+    with pytest.raises(bit.UserError, match="Expected `memory` in bytes"):
+        bit.fit_to(RULE, "R50x1", memory)
+
+
+@pytest.mark.parametrize("replicas", [0, -1])
+def test_no_replicas_are_refused(replicas):
+    with pytest.raises(bit.UserError, match="replicas divide"):
+        bit.fit_to(RULE, "R50x1", 1e12, replicas=replicas)
+
+
+def test_batch_normalization_is_refused():
+    with pytest.raises(bit.UserError, match="group normalization"):
+        bit.fit_to(RULE, bit.build("R14x0.5", num_classes=2, normalization="batch"), 1e12)
+
+
 def test_replicas_that_do_not_divide_the_batch_are_refused():
     with pytest.raises(bit.UserError, match=r"3 replicas divide.*batch_size=16"):
         bit.fit_to(RULE, "R50x1", 1e12, replicas=3)

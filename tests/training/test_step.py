@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 import bit_keras as bit
+from bit_keras.training.forward import applied_weights
 from bit_keras.training.losses import sigmoid_cross_entropy
 from bit_keras.training.step import ReducedMomentum, TrainStep
 from bit_keras.training.strategies import make_strategy
@@ -63,6 +64,28 @@ def test_spread_stays_within_rounding_in_float32(one_device, golden, strategy, m
 def test_recomputing_and_compiling_change_nothing_in_float64(one_device, strategy, options):
     _, snapshots = reference_run(strategy, dtype="float64", calls=(12,), **options)
     assert largest_difference(snapshots[12], one_device["float64"][1][12]) < 1e-12
+
+
+@pytest.mark.parametrize("options", [{}, {"remat": True}])
+def test_by_xla_no_normalization_is_left_to_tensorflow(options):
+    model = bit.build("R14x0.5", num_classes=2, seed=0)
+    step = TrainStep(model, ReducedMomentum(0.1), tf.distribute.get_strategy(), batch_size=2, xla=True, **options)
+    part = step.part.get_concrete_function(applied_weights(model), tf.zeros((2, 32, 32, 3)), tf.zeros((2, 2)))
+    assert not [operation.name for operation in part.graph.get_operations() if "Rsqrt" in operation.type]
+
+
+@pytest.mark.parametrize("options", [{"remat": True}, {"remat": True, "xla": True, "micro_batches": 2}])
+def test_frozen_layers_change_nothing_of_recomputing(options):
+    losses = []
+    for form in ({}, options):
+        model = bit.build("R14x0.5", num_classes=2, seed=0)
+        model.get_layer("block1-unit01-a-group_norm").trainable = False
+        model.get_layer("block1-unit01-b-standardized_conv2d").trainable = False
+        step = TrainStep(model, ReducedMomentum(0.1), tf.distribute.get_strategy(), batch_size=4, **form)
+        images = np.random.default_rng(0).uniform(-1, 1, (4, 32, 32, 3)).astype("float32")
+        batches = tf.data.Dataset.from_tensors((images, np.eye(2, dtype="float32")[[0, 1, 1, 1]])).repeat()
+        losses.append(step.run(iter(batches), np.int32(3)).numpy())
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-4)
 
 
 def test_losses_by_recomputing_are_those_of_the_reference(golden):
