@@ -68,14 +68,20 @@ def _tensor(value):
     return ops.reshape(value, value.shape) if isinstance(value, keras.Variable) else value  # a reshape copies nothing
 
 
-@contextlib.contextmanager
 def compiling(model, compiler):
     """Within it, whatever is traced of the model goes through the compiler, in all threads of a strategy."""
-    layers = [layer for layer in model.layers if isinstance(layer, Compilable)]
+    return having(model, Compilable, compiler=compiler)
+
+
+@contextlib.contextmanager
+def having(model, kind, **attribute):
+    """Within it, the model's layers of a kind have the attribute; then that of their class again."""
+    layers = [layer for layer in model.layers if isinstance(layer, kind)]
+    ((name, value),) = attribute.items()
     for layer in layers:
-        layer.compiler = compiler
+        setattr(layer, name, value)
     try:
         yield
     finally:
         for layer in layers:
-            layer.compiler = None
+            setattr(layer, name, getattr(kind, name))

@@ -1,11 +1,9 @@
 """Convolution with standardized kernels (Qiao et al., "Weight Standardization", arXiv 1903.10520)."""
 
-import contextlib
-
 import keras
 from keras import ops
 
-from bit_keras.layers.compiling import PLAIN, Compilable
+from bit_keras.layers.compiling import PLAIN, Compilable, having
 from bit_keras.layers.precision import at_least_float32
 
 EPSILON = 1e-10  # added to the kernel's variance; google-research/big_transfer, bit_tf2/models.py
@@ -44,17 +42,9 @@ class StandardizedConv2D(Compilable, keras.layers.Conv2D):
         return self.compiled(standardize, standardize_gradient, kernel)
 
 
-@contextlib.contextmanager
 def standardized_before(model):
-    """Within it, the model's layers take their kernels as standardized already."""
-    layers = [layer for layer in model.layers if isinstance(layer, StandardizedConv2D)]
-    for layer in layers:
-        layer.is_standardized = True
-    try:
-        yield
-    finally:
-        for layer in layers:
-            layer.is_standardized = False
+    """Returns a context in which the model's layers take their kernels as standardized already."""
+    return having(model, StandardizedConv2D, is_standardized=True)
 
 
 def standardize(kernel, by=PLAIN):
