@@ -12,6 +12,12 @@ STEPS = ((1, 1), (1, 1), (1, -1), (-1, -1), (-1, 1), (1, 1), (1, -1), (-1, -1), 
 LONG = 4  # TIFF type of 4 bytes; the tag should be a SHORT, some software writes a LONG
 
 
+def apart(function):
+    """Makes a function one operation of the graph: of a condition's other side, TensorFlow passes over each by itself."""
+    options = {"autograph": False, "reduce_retracing": True, "experimental_attributes": {"_noinline": True}}
+    return tf.function(function, **options)
+
+
 # AutoGraph would take half a second to read these functions, at the start of everything that decodes a picture; so they
 # say what is a condition or a loop of the graph.
 @tf.autograph.experimental.do_not_convert
@@ -25,17 +31,20 @@ def upright(picture, encoded):
 def exif_orientation(encoded):
     """Returns the orientation, int32 from 1 (as it is) to 8, in JPEG or PNG bytes; 1 where there is none."""
     head = tf.strings.substr(encoded, 0, HEAD_BYTES)
+    is_jpeg = tf.strings.substr(encoded, 0, 2) == b"\xff\xd8"
+    is_png = tf.strings.substr(encoded, 0, 4) == b"\x89PNG"
     # Walking takes as long as decoding a small picture, looking for a word a hundredth of that.
-    may_be_jpeg = (tf.strings.substr(encoded, 0, 2) == b"\xff\xd8") & _holds(head, r"Exif\x00\x00")
-    may_be_png = (tf.strings.substr(encoded, 0, 4) == b"\x89PNG") & _holds(head, "eXIf")
+    may_be_there = (is_jpeg | is_png) & _holds(head, tf.where(is_jpeg, r"Exif\x00\x00", "eXIf"))
+    return tf.cond(may_be_there, lambda: _walked(head, is_jpeg), lambda: 1)
 
-    def found():
-        octets = tf.io.decode_raw(head, tf.uint8)
-        start = tf.cond(may_be_jpeg, lambda: _jpeg_tiff_start(octets), lambda: _png_tiff_start(octets))
-        is_there = (start >= 0) & (start + 8 <= tf.size(octets))
-        return tf.cond(is_there, lambda: _tiff_orientation(octets[start:]), lambda: 1)
 
-    return tf.cond(may_be_jpeg | may_be_png, found, lambda: 1)
+@apart
+def _walked(head, is_jpeg):
+    """Returns the orientation that the segments or chunks in `head` give."""
+    octets = tf.io.decode_raw(head, tf.uint8)
+    start = tf.cond(is_jpeg, lambda: _jpeg_tiff_start(octets), lambda: _png_tiff_start(octets))
+    is_there = (start >= 0) & (start + 8 <= tf.size(octets))
+    return tf.cond(is_there, lambda: _tiff_orientation(octets[start:]), lambda: 1)
 
 
 def _holds(head, word):
@@ -45,6 +54,7 @@ def _holds(head, word):
     return tf.strings.length(rest) < tf.strings.length(head)
 
 
+@apart
 def _turned(picture, orientation):
     """Undoes what the camera did: first the transposition, then the mirrorings."""
     row_step, column_step = tf.unstack(tf.gather(STEPS, orientation))

@@ -1,5 +1,6 @@
 """Steps until the end, with a progress bar, a log, and pauses for saving and looking at validation."""
 
+import contextlib
 import signal
 import time
 
@@ -15,7 +16,7 @@ CALL_SECONDS = 1.0  # how long a call into the graph should take, so that the ba
 MAX_CALL_STEPS = 50
 
 
-def train(step_function, iterator, *, rule, start, pauses, log, save, cluster):
+def train(step_function, iterator, *, rule, start, pauses, log, save, cluster, waits=contextlib.nullcontext):
     """Runs `step_function` from step `start` to `rule.steps`.
 
     Args:
@@ -27,6 +28,7 @@ def train(step_function, iterator, *, rule, start, pauses, log, save, cluster):
         log: a `MetricsLog`.
         save: called after Ctrl-C or SIGTERM on any host, before the exception goes on.
         cluster: the `Cluster` of hosts, which take the same steps in each call and stop at the same one.
+        waits: makes a context for each call into the graph, which waits there for batches.
 
     Raises:
         RunError: if the loss is no longer finite; it names the step. Nothing is saved after it.
@@ -46,7 +48,7 @@ def train(step_function, iterator, *, rule, start, pauses, log, save, cluster):
     with bar, interrupts() as interrupted:
         while step < rule.steps:
             count = min(pace.steps, min(_next(step, interval, rule.steps) for interval, _ in pauses) - step)
-            with told(MORE_PARTS):
+            with told(MORE_PARTS), waits():
                 losses = pace.timed(step_function.run, iterator, np.int32(count)).numpy()
             pace.steps = int(cluster.gather(pace.steps).min())
             _check_finite(losses, step)

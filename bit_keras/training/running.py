@@ -16,7 +16,7 @@ from bit_keras.training import checkpoints
 from bit_keras.training.ending import ends_on_sigterm
 from bit_keras.training.loop import train
 from bit_keras.training.metrics_log import MetricsLog, NoLog, read_metrics
-from bit_keras.training.watching import chief_watched, service_watched
+from bit_keras.training.watching import chief_watched, service_watched, silence_told
 from bit_keras.weights.formats.table import is_saved_model
 from bit_keras.weights.loading import load
 from bit_keras.weights.run_config import read_object
@@ -109,6 +109,7 @@ def _train(session, evaluator, log):
         log=log,
         save=save,
         cluster=session.cluster,
+        waits=silence_told(session.service),
     )
 
 

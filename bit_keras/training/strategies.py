@@ -83,7 +83,7 @@ def connect_tpu():
         raise UserError(
             "Expected a TPU, and a TensorFlow that is built for it (the package tensorflow-tpu, whose newest "
             f"version is 2.20), for strategy='tpu'. TensorFlow {tf.__version__} says: "
-            f"{(str(error).splitlines() or ['nothing'])[0]}. Choose another strategy here."
+            f"{(str(error).splitlines() or ['nothing'])[0].split('. ')[0]}. Choose another strategy here."
         ) from error
 
 

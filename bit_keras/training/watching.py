@@ -10,6 +10,7 @@ import threading
 PAUSE = 2.0  # seconds between two looks
 PATIENCE = 5.0  # seconds for an answer
 LOST_AFTER = 2  # looks in a row without one
+SILENCE = 300.0  # seconds for a call into the graph: far over what a step and its compiling take
 # Waits on its input, which ends with the process that is watched.
 KILLS = """
 import os, select, signal, sys
@@ -43,6 +44,32 @@ def service_watched(address):
         )
 
     return _watched(address and address.removeprefix("grpc://"), lost, lambda: _say(f"{address} answers again."))
+
+
+def silence_told(address):
+    """Returns what makes a context for a call into the graph, in which it is said once if the call takes very long.
+
+    A dispatcher whose workers have gone answers all the same, and TensorFlow waits for others. Without the address of a
+    tf.data service nothing is done.
+    """
+    if not address:
+        return contextlib.nullcontext
+    sentence = (
+        f"No step has ended for {SILENCE:.0f} seconds. If the workers of the tf.data service at {address} have gone, "
+        "start them again; the run waits for them."
+    )
+
+    @contextlib.contextmanager
+    def told():
+        timer = threading.Timer(SILENCE, _say, [sentence])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    return told
 
 
 @contextlib.contextmanager

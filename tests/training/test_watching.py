@@ -46,3 +46,19 @@ def test_a_data_service_that_goes_and_comes_back_is_told_of(quick, capfd):
 def test_without_a_data_service_nothing_is_watched(quick, capfd):
     with watching.service_watched(None):
         assert said(capfd, 0.2) == ""
+
+
+def test_a_call_that_waits_for_the_workers_of_a_data_service_is_told_of(monkeypatch, capfd):
+    monkeypatch.setattr(watching, "SILENCE", 0.05)
+    with watching.silence_told("grpc://there:1")():
+        text = said(capfd)
+    assert "No step has ended" in text
+    assert "workers of the tf.data service at grpc://there:1" in text
+
+
+def test_a_call_that_returns_and_one_without_a_data_service_say_nothing(monkeypatch, capfd):
+    monkeypatch.setattr(watching, "SILENCE", 0.2)
+    with watching.silence_told("grpc://there:1")():
+        pass
+    with watching.silence_told(None)():
+        assert said(capfd, 0.4) == ""
