@@ -13,7 +13,7 @@ LONG = 4  # TIFF type of 4 bytes; the tag should be a SHORT, some software write
 
 
 def apart(function):
-    """Makes a function one operation of the graph: of a condition's other side, TensorFlow passes over each by itself."""
+    """Makes a function one operation of the graph: those of a condition's other side cost time one by one."""
     options = {"autograph": False, "reduce_retracing": True, "experimental_attributes": {"_noinline": True}}
     return tf.function(function, **options)
 
