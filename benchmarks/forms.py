@@ -73,11 +73,7 @@ class Folded:
     def __init__(self, variant, xla=False):
         import tensorflow as tf
 
-        import bit_keras as bit
-
-        with tempfile.TemporaryDirectory() as folder:
-            model = bit.build(variant, num_classes=CLASSES, seed=0)
-            self.module = tf.saved_model.load(str(bit.export(model, f"{folder}/out", fold=True, xla=xla)))
+        self.module = exported(variant, tf.saved_model.load, fold=True, xla=xla)
 
     def inference(self, batch, side):
         import tensorflow as tf
@@ -93,7 +89,9 @@ class OnnxRuntime:
         import onnxruntime
 
         providers = ["CPUExecutionProvider"]
-        self.session = exported_onnx(variant, lambda file: onnxruntime.InferenceSession(file, providers=providers))
+        self.session = exported(
+            variant, lambda file: onnxruntime.InferenceSession(file, providers=providers), format="onnx"
+        )
 
     def inference(self, batch, side):
         images = (pictures(batch, side)[0] + 1) / 2
@@ -107,29 +105,32 @@ class OpenVino:
         import openvino
 
         precision = {"INFERENCE_PRECISION_HINT": "f32"}
-        self.compiled = exported_onnx(variant, lambda file: openvino.Core().compile_model(file, "CPU", precision))
+        self.compiled = exported(
+            variant, lambda file: openvino.Core().compile_model(file, "CPU", precision), format="onnx"
+        )
 
     def inference(self, batch, side):
         images = (pictures(batch, side)[0] + 1) / 2
         return lambda: self.compiled(images)[0]
 
 
-def exported_onnx(variant, read):
-    """Returns what `read` makes of the path of our ONNX file.
+def exported(variant, read, **options):
+    """Returns what `read` makes of the path of our export.
 
     Another process writes it, whose memory is not counted and whose TensorFlow has no threads here.
     """
     with tempfile.TemporaryDirectory() as folder:
-        writer = multiprocessing.get_context("spawn").Process(target=write_onnx, args=(variant, f"{folder}/out.onnx"))
+        path = f"{folder}/out.onnx"
+        writer = multiprocessing.get_context("spawn").Process(target=write, args=(variant, path), kwargs=options)
         writer.start()
         writer.join()
-        return read(f"{folder}/out.onnx")
+        return read(path)
 
 
-def write_onnx(variant, file):
+def write(variant, path, **options):
     import bit_keras as bit
 
-    bit.export(bit.build(variant, num_classes=CLASSES, seed=0), file, format="onnx")
+    bit.export(bit.build(variant, num_classes=CLASSES, seed=0), path, **options)
 
 
 class Transformers:

@@ -79,7 +79,7 @@ def case(workers, task, batch, side, rounds):
 
 
 def summary(found, batch):
-    """Returns {form: {"pictures_per_second", "of_bound", "of_fastest_other", "peak_bytes"}}; ratios with quartiles."""
+    """Returns {form: {"pictures_per_second", "of_bound", "of_fastest_other", ...}}; ratios with quartiles."""
     seconds = {form: np.array(one["seconds"]) for form, one in found.items()}
     others = [form for form in seconds if form != BOUND and not form.startswith(OURS)]
     fastest = min(others, key=lambda form: np.median(seconds[form]), default=None)
@@ -89,6 +89,7 @@ def summary(found, batch):
             "of_bound": _quartiles(seconds[BOUND] / values) if BOUND in seconds else None,
             "of_fastest_other": _quartiles(seconds[fastest] / values) if fastest else None,
             "fastest_other": fastest,
+            "rounds": len(values),
             "peak_bytes": found[form]["peak_bytes"],
         }
         for form, values in seconds.items()

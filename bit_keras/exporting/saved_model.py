@@ -29,6 +29,9 @@ from bit_keras.weights.run_config import LABELS
 # Largest difference between the folder's outputs and the model's, relative to their size if that is over 1; ten times
 # what was seen (golden logits of R50x1, up to 1e-6).
 TOLERANCE = 1e-5
+# With `xla`, weights of up to so many bytes (R50x1 has 102 MB, R101x1 178) are constants of the graph, which convolutions
+# keep in a layout of their own. TensorFlow makes some 20 copies of constants, 40 as it writes them, so no larger ones.
+CONSTANT_BYTES = 2**28
 UNIT_PIXELS = tf.TensorSpec([None, None, None, 3], tf.float32, name="images")
 ENCODED = tf.TensorSpec([None], tf.string, name="image_bytes")
 
@@ -39,8 +42,16 @@ def write_saved_model(folder, source, *, class_names, image_size, fold, xla, ove
     classifier = open_classifier(source, labels=class_names, image_size=image_size)
     fold = fold or is_folded(source)  # kernels once standardized are so in each copy
     model = servable(classifier.model)
-    with atomic_folder(folder) as partial, tempfile.TemporaryDirectory() as assets:
-        module = _module(folded(model) if fold else model, xla)
+    with atomic_folder(folder) as partial:
+        _save(folder, partial, folded(model) if fold else model, classifier, fold, xla)
+        _write_receipt(partial, model, classifier.image_size, fold)
+    return folder
+
+
+def _save(folder, partial, model, classifier, fold, xla):
+    """Writes what is to become `folder` into `partial`."""
+    with tempfile.TemporaryDirectory() as assets:
+        module = _module(model, xla)
         module.assets = _assets(classifier, Path(assets), fold)
         try:
             # Gradients that are written down would be traced for each layer, and nothing that XLA compiles here trains.
@@ -50,8 +61,6 @@ def write_saved_model(folder, source, *, class_names, image_size, fold, xla, ove
             # Around the reason, TensorFlow tells which operation and which of its temporary files.
             reason = error.message.split(" [Op:")[0].split("; ")[-1]
             raise SaveError(f"Could not write {folder}: {reason}. Free some space and export again.") from error
-        _write_receipt(partial, model, classifier.image_size, fold)
-    return folder
 
 
 def _check_place(folder, source, overwrite):
@@ -68,12 +77,14 @@ def _check_place(folder, source, overwrite):
 def _module(model, xla):
     """Returns the trackable object: the call and the variables."""
     variables = {v.path: tf.Variable(v.numpy(), name=canonical_name(v), trainable=v.trainable) for v in model.variables}
+    is_constant = xla and 4 * model.count_params() <= CONSTANT_BYTES
+    weights = {path: v.numpy() for path, v in variables.items()} if is_constant else variables
     both = keras.Model(model.inputs, {"features": features(model).output, "outputs": model.output})
     scale, offset = scale_and_offset(model)
 
     def outputs(images, training):
-        trainable = [tf.convert_to_tensor(variables[v.path]) for v in both.trainable_variables]
-        others = [tf.convert_to_tensor(variables[v.path]) for v in both.non_trainable_variables]
+        trainable = [tf.convert_to_tensor(weights[v.path]) for v in both.trainable_variables]
+        others = [tf.convert_to_tensor(weights[v.path]) for v in both.non_trainable_variables]
         result, updated = both.stateless_call(trainable, others, images * scale + offset, training=training)
         if training:  # batch normalization's moving statistics; nothing else is updated
             for v, value in zip(both.non_trainable_variables, updated, strict=True):
@@ -81,7 +92,7 @@ def _module(model, xla):
                     variables[v.path].assign(value)
         return result
 
-    outputs = compiled(outputs, both) if xla else tf.function(outputs)
+    outputs = compiled(outputs, both, is_constant) if xla else tf.function(outputs)
 
     @tf.function
     def call(inputs, training=False):

@@ -51,11 +51,12 @@ class PackedStatistics(Statistics):
 PACKED = PackedStatistics()
 
 
-def compiled(outputs, model):
+def compiled(outputs, model, is_constant):
     """Returns a function like `outputs(images, training)` of the model, by XLA; it is traced once and has no gradient.
 
-    All of it for one picture, where XLA's convolutions are faster than TensorFlow's; for more, where they are slower,
-    the normalizations alone. benchmarks/NOTES.md has the figures.
+    The normalizations are compiled alone. But where the weights are not constants, TensorFlow's convolutions bring them
+    into a layout of their own in each call; XLA's are slower and do not, so for one picture it compiles all.
+    benchmarks/NOTES.md has the figures.
     """
 
     @tf.function(jit_compile=True)
@@ -69,6 +70,8 @@ def compiled(outputs, model):
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)])
     def fast(images):
+        if is_constant:
+            return by_layers(images)
         return tf.cond(tf.shape(images)[0] == 1, lambda: whole(images), lambda: by_layers(images))
 
     return lambda images, training: fast(images)

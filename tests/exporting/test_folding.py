@@ -76,13 +76,35 @@ def test_by_xla_it_agrees_too_for_one_picture_and_for_more(by_xla, loaded, image
     assert difference(tf.saved_model.load(str(by_xla))(pixels), loaded(pixels)) < 1e-5
 
 
+def functions_of(folder):
+    return SavedModel.FromString((folder / "saved_model.pb").read_bytes()).meta_graphs[0].graph_def.library.function
+
+
+def compiled_calls(folder):
+    """Returns how many compiled functions each function of the file calls."""
+    return {[node.attr["_XlaMustCompile"].b for node in one.node_def].count(True) for one in functions_of(folder)}
+
+
 @pytest.mark.slow
-def test_by_xla_all_is_compiled_for_one_picture_and_each_normalization_for_more(by_xla):
-    proto = SavedModel.FromString((by_xla / "saved_model.pb").read_bytes())
-    functions = proto.meta_graphs[0].graph_def.library.function
-    compiled = [[node.attr["_XlaMustCompile"].b for node in one.node_def].count(True) for one in functions]
-    # An R14 has 13 normalizations, the last of them before the head.
-    assert 13 in compiled and 1 in compiled
+def test_by_xla_each_normalization_is_compiled_and_the_kernels_are_in_the_graph_once(by_xla, folded, small_model):
+    assert compiled_calls(by_xla) == {0, 13}  # an R14 has 13 normalizations, the last of them before the head
+    kernels = sorted(tuple(layer.kernel.shape) for layer in small_model.layers if hasattr(layer, "kernel"))
+    for folder, expected in ((by_xla, kernels), (folded, [])):
+        nodes = [node for one in functions_of(folder) for node in one.node_def if node.op == "Const"]
+        shapes = [tf.TensorShape(node.attr["value"].tensor.tensor_shape).as_list() for node in nodes]
+        assert sorted(tuple(shape) for shape in shapes if len(shape) in (2, 4) and np.prod(shape) > 99) == expected
+
+
+@pytest.mark.slow
+def test_by_xla_large_weights_stay_variables_and_all_is_compiled_for_one_picture(
+    small_model, loaded, images, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("bit_keras.exporting.saved_model.CONSTANT_BYTES", 10**5)
+    folder = bit.export(small_model, tmp_path / "large", image_size=48, fold=True, xla=True)
+    assert compiled_calls(folder) == {0, 1, 13}
+    assert (folder / "saved_model.pb").stat().st_size < 4 * small_model.count_params()
+    for pixels in (images(1, 40, 57), images(3, 40, 57)):
+        assert difference(tf.saved_model.load(str(folder))(pixels), loaded(pixels)) < 1e-5
 
 
 @pytest.mark.slow
