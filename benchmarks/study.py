@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 import bit_keras as bit
+from bit_keras.files import write_json
 from bit_keras.training.metrics_log import read_metrics
 
 SHOTS = (5, 10)  # real digits of each class that the probe is trained on
@@ -44,7 +45,7 @@ def cell(folder, name, data, **changes):
         "losses": smoothed(losses),
         "settings": settings,
     }
-    kept.write_text(json.dumps(result) + "\n")
+    write_json(kept, result)
     return result
 
 

@@ -1,9 +1,10 @@
 """Our BiT against others and against its own convolutions, R50x1 on this machine, in inference and training.
 
-Each network has a process of its own; they take turns, one computing at a time (A B C A B C ...), so that a machine
-that slows down slows them alike. Prints median pictures a second; ratios within the rounds, with their quartiles, to
-convolutions and ReLU alone (the bound) and to the fastest of the others' networks; and the peak memory of each process
-so far. Writes benchmarks/throughput.json and .png, in which cases of earlier runs stay that this one has not.
+Each network has a process of its own; they take turns of a second or a call, one computing at a time (A B C A B C ...),
+so that a machine that slows down slows them alike. Prints median pictures a second; ratios within the rounds, with
+their quartiles, to convolutions and ReLU alone (the bound) and to the fastest of the others' networks; and the peak
+memory of each process so far. Writes benchmarks/throughput.json and .png, in which cases of earlier runs stay that this
+one has not.
 
     python benchmarks/throughput.py [--variant=R50x1] [--rounds=7] [--cases=inference:1:224,...] [--forms="...;..."]
 """

@@ -53,7 +53,9 @@ def export(
             `assets/bit_keras.json` say which it is. ONNX files never train, and neither do copies of a
             folded SavedModel, so they are folded whatever this says.
         xla: has XLA compile the folded SavedModel when it is first called with pictures of a size and a number, which
-            takes seconds: faster where these are few, as on a CPU that answers single pictures. Needs `fold`.
+            takes seconds: faster where these are few, as on a CPU that answers single pictures. Weights of up to 256 MB
+            are written twice, as variables and as constants of the graph, which takes 40 times their memory while it is
+            written and 20 times in use. Needs `fold`.
         overwrite: replaces an older SavedModel or ONNX file, once the new one is whole; anything else is never
             replaced.
 

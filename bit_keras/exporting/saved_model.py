@@ -29,7 +29,7 @@ from bit_keras.weights.run_config import LABELS
 # Largest difference between the folder's outputs and the model's, relative to their size if that is over 1; ten times
 # what was seen (golden logits of R50x1, up to 1e-6).
 TOLERANCE = 1e-5
-# With `xla`, weights of up to so many bytes (R50x1 has 102 MB, R101x1 178) are constants of the graph, which convolutions
+# With `xla`, weights of up to so many bytes (R50x1: 102 MB, R101x1: 178) are constants of the graph, which convolutions
 # keep in a layout of their own. TensorFlow makes some 20 copies of constants, 40 as it writes them, so no larger ones.
 CONSTANT_BYTES = 2**28
 UNIT_PIXELS = tf.TensorSpec([None, None, None, 3], tf.float32, name="images")

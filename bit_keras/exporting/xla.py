@@ -6,6 +6,7 @@ import functools
 import tensorflow as tf
 from keras import ops
 
+from bit_keras.exporting.sums import sums_within_convolutions
 from bit_keras.layers.compiling import Statistics, compiling
 
 # Into how many strips a mean is cut: XLA's CPU compiler makes fast loops of sums of numbers as they lie in memory, and
@@ -65,7 +66,7 @@ def compiled(outputs, model, is_constant):
             return outputs(images, False)
 
     def by_layers(images):
-        with layers_by_xla(model, True):
+        with layers_by_xla(model, True), sums_within_convolutions(model):
             return outputs(images, False)
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)])

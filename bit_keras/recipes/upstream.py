@@ -10,12 +10,14 @@ import math
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
+from itertools import pairwise
 from numbers import Integral, Real
 
 from bit_keras.errors import UserError
 
 DECAY = 0.1  # factor of the rate at each boundary; paper
 REFERENCE_BATCH = 256  # pictures that `rate_per_256` is for; paper: 0.03 x batch / 256
+MOST = 2**53  # of anything counted: whole in float64 too
 LOSSES = ("softmax", "sigmoid")
 SCHEDULES = ("steps", "cosine")
 DECAYS = ("coupled", "decoupled")
@@ -116,7 +118,7 @@ class UpstreamRecipe:
             _check_whole(steps=steps)
             given["epochs"] = steps * batch / pictures
         length = given.get("epochs", self.epochs)
-        _check_epochs(length)
+        _check_epochs(length, pictures)
         if given.get("schedule") == "cosine":  # which has no decays of its own
             given.setdefault("decay_epochs", ())
         given.setdefault("decay_epochs", tuple(epoch * length / self.epochs for epoch in self.decay_epochs))
@@ -166,24 +168,27 @@ def _normalize(recipe):
 
 def _are_right(recipe):
     """Whether the decays are in order and within the run."""
-    epochs = [0.0, *recipe.decay_epochs, recipe.epochs]
-    return epochs == sorted(epochs) and not (recipe.schedule == "cosine" and recipe.decay_epochs)
+    is_rising = all(one <= other for one, other in pairwise([0.0, *recipe.decay_epochs, recipe.epochs]))
+    return is_rising and not (recipe.schedule == "cosine" and recipe.decay_epochs)
 
 
 def _check_whole(**counts):
     for name, value in counts.items():
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-            raise UserError(f"Expected `{name}` as a whole number above 0. Received: {name}={value!r}.")
+        if not isinstance(value, Integral) or isinstance(value, bool) or not 0 < value <= MOST:
+            raise UserError(f"Expected `{name}` as a whole number from 1 to {MOST}. Received: {name}={value!r}.")
 
 
-def _check_epochs(epochs):
-    if not isinstance(epochs, Real) or not 0 < float(epochs) < math.inf:
-        raise UserError(f"Expected `epochs` above 0. Received: epochs={epochs!r}.")
+def _check_epochs(epochs, num_examples):
+    if not isinstance(epochs, Real) or not 0 < float(epochs) * num_examples <= MOST:
+        raise UserError(
+            f"Expected `epochs` above 0, and at most {MOST} pictures in all. Received: epochs={epochs!r} of "
+            f"{num_examples}."
+        )
 
 
 def _check(recipe):
     _check_whole(num_examples=recipe.num_examples, batch_size=recipe.batch_size)
-    _check_epochs(recipe.epochs)
+    _check_epochs(recipe.epochs, recipe.num_examples)
     is_short = 0 <= recipe.warmup_steps < recipe.steps
     checks = {
         f"`warmup_steps` from 0 to under the {recipe.steps} steps": is_short,

@@ -79,7 +79,7 @@ def _ending(signals, step):
     """Returns the exception that ends an interrupted run; where only another host has had a signal, SIGTERM's."""
     if signal.SIGINT in signals:
         return KeyboardInterrupt()
-    print(f"Asked to end, so the run was saved after step {step}. {AGAIN}")
+    tqdm.write(f"Asked to end, so the run was saved after step {step}. {AGAIN}")  # not behind the bar
     return SystemExit(0)
 
 

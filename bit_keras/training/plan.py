@@ -169,10 +169,10 @@ def timed_step(step, rule):
     """
     replicas = step.strategy.num_replicas_in_sync
     part = rule.batch_size // replicas // step.micro_batches
-    images = tf.zeros((part, rule.crop, rule.crop, 3))
-    labels = tf.one_hot(tf.zeros([part], tf.int64), step.model.output_shape[-1])
     kept = [(variable, variable.numpy()) for variable in step.model.non_trainable_variables]
     with told(MORE_PARTS):
+        images = tf.zeros((part, rule.crop, rule.crop, 3))
+        labels = tf.one_hot(tf.zeros([part], tf.int64), step.model.output_shape[-1])
         weights = applied_weights(step.model)
         step.part(weights, images, labels)  # builds the graph
         begin = time.perf_counter()

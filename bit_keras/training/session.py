@@ -1,6 +1,7 @@
 """A run that is ready to begin, and what all kinds of runs decide alike."""
 
 import math
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from numbers import Integral
@@ -151,7 +152,7 @@ def check_settings(settings):
     require_tensorflow("Training")
     if settings.precision not in PRECISIONS:
         raise UserError(f"Expected `precision` among {PRECISIONS}. Received: precision={settings.precision!r}.")
-    if not isinstance(settings.workdir, (str, PathLike)):
+    if not isinstance(settings.workdir, (str, PathLike)) or not os.fspath(settings.workdir):
         raise UserError(f"Expected `workdir`, a path. Received: workdir={settings.workdir!r}.")
     check_whole("seed", settings.seed, 0, MOST_SEED)
     for name in ("micro_batches", "save_every", "eval_every"):

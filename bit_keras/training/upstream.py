@@ -1,6 +1,7 @@
 """Prepares a pre-training run: brings cluster, data, recipe, model, optimizer and run folder together."""
 
 import dataclasses
+import math
 import statistics
 from dataclasses import dataclass, field
 from functools import partial
@@ -73,6 +74,8 @@ def prepare(settings):
         UserError: for whatever the user can mend; see `pretrain`.
     """
     check_settings(settings)
+    if not 0 <= settings.join_seconds < math.inf:
+        raise UserError(f"Expected `join_seconds` of at least 0. Received: join_seconds={settings.join_seconds!r}.")
     named = upstream_recipe(settings.recipe).scaled()
     if "num_examples" in settings.overrides:
         raise UserError("Expected no `num_examples`: the data tells it. Remove it.")

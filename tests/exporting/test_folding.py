@@ -124,3 +124,15 @@ def test_networks_of_the_ablation_fold_too(options, images, tmp_path):
     model = bit.build("R14x0.5", num_classes=0, seed=0, **options)
     loaded = tf.saved_model.load(str(bit.export(model, tmp_path / "out", image_size=32, fold=True)))
     assert difference(loaded(images(2, 32, 32)), model(2 * images(2, 32, 32) - 1)) < 1e-5
+
+
+@pytest.mark.slow
+def test_by_xla_each_sum_of_shortcut_and_branch_can_be_part_of_a_convolution(by_xla, folded):
+    def adding(folder):
+        nodes = [node for one in functions_of(folder) for node in one.node_def]
+        added = [node.input for node in nodes if node.op == "AddN"]
+        biased = {node.name for node in nodes if node.op == "BiasAdd"}
+        return [any(name.split(":")[0] in biased for name in inputs) for inputs in added]
+
+    assert adding(by_xla) == [True] * 4  # an R14 has a unit in each of four blocks
+    assert adding(folded) == []

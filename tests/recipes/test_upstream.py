@@ -137,17 +137,23 @@ def test_every_number_has_a_test_of_its_range():
     assert {f.name for f in fields(bit.UpstreamRecipe)} - set(WRONG) == {"name", "eval_resize", "flip", "origin"}
 
 
-@pytest.mark.parametrize("epochs", [math.nan, math.inf, 0, -1, "30"])
+@pytest.mark.parametrize("epochs", [math.nan, math.inf, 1e300, 0, -1, "30"])
 def test_epochs_that_are_no_length_are_refused(epochs):
-    with pytest.raises(bit.UserError, match=r"Expected `epochs` above 0\. Received: epochs="):
+    with pytest.raises(bit.UserError, match=r"Expected `epochs` above 0, and at most .*Received: epochs="):
         RECIPES["BiT-S"].scaled(epochs=epochs)
 
 
 @pytest.mark.parametrize("name", ["steps", "batch_size", "num_examples"])
-@pytest.mark.parametrize("value", [2.5, "2", True, 0])
-def test_counts_that_are_not_whole_are_refused(name, value):
-    with pytest.raises(bit.UserError, match=rf"Expected `{name}` as a whole number above 0\. Received: {name}="):
+@pytest.mark.parametrize("value", [2.5, "2", True, 0, 10**20])
+def test_counts_that_are_not_whole_or_too_many_are_refused(name, value):
+    with pytest.raises(bit.UserError, match=rf"Expected `{name}` as a whole number from 1 to \d+\. Received: {name}="):
         RECIPES["BiT-S"].scaled(**{name: value})
+
+
+@pytest.mark.parametrize("decays", [(math.nan,), (1, math.nan), (2, 1), (-1,), (91,)])
+def test_decays_that_do_not_rise_within_the_run_are_refused(decays):
+    with pytest.raises(bit.UserError, match="Expected `decay_epochs` that rise from 0 up to `epochs`"):
+        RECIPES["BiT-S"].scaled(decay_epochs=decays)
 
 
 def test_numbers_of_numpy_are_numbers():

@@ -62,7 +62,8 @@ def _parsed(text):
     if not is_right:
         raise DataError(
             f"Expected formula:CLASSES with 2 to {MOST:,} classes, and settings such as formula:600,fractal=1,glyph=1, "
-            f"each once; they are {', '.join(_RANGES)}, with a side of {LEAST_SIDE} to {MOST_SIDE} pixels. "
+            f"each once: side, {LEAST_SIDE} to {MOST_SIDE} pixels; pictures of a class, 1 to {MOST:,}; and the shares "
+            f"of {', '.join(FAMILIES)}, 0 to {MOST:,}, at least one above 0. "
             f"Received: 'formula:{text}'."
         )
     return num_classes, settings
