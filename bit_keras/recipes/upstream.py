@@ -174,7 +174,7 @@ def _are_right(recipe):
 
 def _check_whole(**counts):
     for name, value in counts.items():
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1 or value > MOST:
+        if not isinstance(value, Integral) or isinstance(value, bool) or not 1 <= int(value) <= MOST:
             raise UserError(f"Expected `{name}` as a whole number from 1 to {MOST}. Received: {name}={value!r}.")
 
 
