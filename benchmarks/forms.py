@@ -122,7 +122,7 @@ def exported(variant, read, **options):
     Another process writes it, whose memory is not counted and whose TensorFlow has no threads here.
     """
     with tempfile.TemporaryDirectory() as folder:
-        path = f"{folder}/out.onnx"
+        path = f"{folder}/out{'.onnx' if options.get('format') == 'onnx' else ''}"
         writer = multiprocessing.get_context("spawn").Process(target=write, args=(variant, path), kwargs=options)
         writer.start()
         writer.join()
@@ -243,7 +243,7 @@ def answer(line):
 
 
 def turn(run):
-    """Returns the seconds of a call."""
+    """Returns the mean seconds of the calls of a turn."""
     begin, calls = time.perf_counter(), 0
     while not calls or time.perf_counter() - begin < TURN_SECONDS:
         run()

@@ -44,7 +44,8 @@ class Worker:
 
     def close(self):
         """Ends the process."""
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # of one that has ended, whose last line was never read
+            self.process.stdin.close()
         self.process.wait()
 
     def _answer(self):
@@ -59,9 +60,11 @@ def started(forms, variant):
     for form in [form for form, worker in workers.items() if not worker.is_there]:
         print(f"Without {form}, which could not be started here.")
         del workers[form]
-    yield workers
-    for worker in workers.values():
-        worker.close()
+    try:
+        yield workers
+    finally:
+        for worker in workers.values():
+            worker.close()
 
 
 def case(workers, task, batch, side, rounds):

@@ -11,7 +11,9 @@ FLAGS = flags.FlagValues()
 flags.DEFINE_enum("format", "saved_model", list(TITLES), "a SavedModel folder, or an ONNX file", flag_values=FLAGS)
 define_model_flags(FLAGS)
 flags.DEFINE_boolean("fold", False, "standardize the kernels once: faster, and no longer trainable", flag_values=FLAGS)
-flags.DEFINE_boolean("xla", False, "with --fold: compile it at the first call, for few sizes", flag_values=FLAGS)
+flags.DEFINE_boolean(
+    "xla", False, "with --fold: compiled at the first call, for few sizes; takes more memory", flag_values=FLAGS
+)
 flags.DEFINE_boolean("overwrite", False, "replace OUT if it is of that format", flag_values=FLAGS)
 
 

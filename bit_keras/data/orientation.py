@@ -12,8 +12,8 @@ STEPS = ((1, 1), (1, 1), (1, -1), (-1, -1), (-1, 1), (1, 1), (1, -1), (-1, -1), 
 LONG = 4  # TIFF type of 4 bytes; the tag should be a SHORT, some software writes a LONG
 
 
-def apart(function):
-    """Makes a function one operation of the graph: those of a condition's other side cost time one by one."""
+def not_inlined(function):
+    """Makes a function one operation: of a branch that is not taken TensorFlow passes over each by itself."""
     options = {"autograph": False, "reduce_retracing": True, "experimental_attributes": {"_noinline": True}}
     return tf.function(function, **options)
 
@@ -38,7 +38,7 @@ def exif_orientation(encoded):
     return tf.cond(may_be_there, lambda: _walked(head, is_jpeg), lambda: 1)
 
 
-@apart
+@not_inlined
 def _walked(head, is_jpeg):
     """Returns the orientation that the segments or chunks in `head` give."""
     octets = tf.io.decode_raw(head, tf.uint8)
@@ -54,7 +54,7 @@ def _holds(head, word):
     return tf.strings.length(rest) < tf.strings.length(head)
 
 
-@apart
+@not_inlined
 def _turned(picture, orientation):
     """Undoes what the camera did: first the transposition, then the mirrorings."""
     row_step, column_step = tf.unstack(tf.gather(STEPS, orientation))

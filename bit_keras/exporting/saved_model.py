@@ -77,8 +77,8 @@ def _check_place(folder, source, overwrite):
 def _module(model, xla):
     """Returns the trackable object: the call and the variables."""
     variables = {v.path: tf.Variable(v.numpy(), name=canonical_name(v), trainable=v.trainable) for v in model.variables}
-    is_constant = xla and 4 * model.count_params() <= CONSTANT_BYTES
-    weights = {path: v.numpy() for path, v in variables.items()} if is_constant else variables
+    constant_weights = xla and 4 * model.count_params() <= CONSTANT_BYTES
+    weights = {path: v.numpy() for path, v in variables.items()} if constant_weights else variables
     both = keras.Model(model.inputs, {"features": features(model).output, "outputs": model.output})
     scale, offset = scale_and_offset(model)
 
@@ -92,7 +92,7 @@ def _module(model, xla):
                     variables[v.path].assign(value)
         return result
 
-    outputs = compiled(outputs, both, is_constant) if xla else tf.function(outputs)
+    outputs = compiled(outputs, both, constant_weights) if xla else tf.function(outputs)
 
     @tf.function
     def call(inputs, training=False):
@@ -150,6 +150,6 @@ def _write_receipt(folder, model, size, fold):
 
     def read_back(pixels):
         module = tf.saved_model.load(str(folder))
-        return np.concatenate([module(pixels[:1]), module(pixels)[1:]])  # by XLA, one picture goes a way of its own
+        return np.concatenate([module(pixels[:1]), module(pixels)[1:]])  # by XLA, one may go a way of its own
 
     write_json(folder / "receipt.json", make_receipt(read_back, model, size, tolerance=TOLERANCE, fold=fold))

@@ -1,12 +1,15 @@
 """The sum of shortcut and branch within the branch's last convolution, where oneDNN does it without another pass.
 
-TensorFlow's graph optimizer makes one operation of a convolution, its bias and a sum. BiT's convolutions have no bias.
+TensorFlow's graph optimizer (Grappler's remapper) makes one operation of a convolution, its bias and a sum, on CPUs.
+BiT's convolutions have no bias.
 """
 
 import contextlib
 
 import keras
 import tensorflow as tf
+
+from bit_keras.layers.compiling import having
 
 
 @contextlib.contextmanager
@@ -15,13 +18,13 @@ def sums_within_convolutions(model):
     with contextlib.ExitStack() as changed:
         for add in [layer for layer in model.layers if isinstance(layer, keras.layers.Add)]:
             last = model.get_layer(f"{add.name}-c-conv2d")
-            changed.enter_context(_calling(last, _with_bias(last)))
-            changed.enter_context(_calling(add, tf.add_n))  # for `+` the optimizer would have to know the sizes
+            changed.enter_context(having([last], "call", _with_bias(last)))
+            changed.enter_context(having([add], "call", tf.add_n))  # for `+` the optimizer would have to know the sizes
         yield
 
 
 def _with_bias(convolution):
-    """Returns the layer's call with a bias of zeros, which the optimizer would take out if it saw that they are."""
+    """Returns the layer's call with a bias of zeros, in a placeholder: constant ones the optimizer would take out."""
     plain, filters = convolution.call, convolution.filters
 
     def call(inputs):
@@ -29,12 +32,3 @@ def _with_bias(convolution):
         return tf.nn.bias_add(plain(inputs), zeros)
 
     return call
-
-
-@contextlib.contextmanager
-def _calling(layer, function):
-    layer.call = function
-    try:
-        yield
-    finally:
-        del layer.call  # that of its class again

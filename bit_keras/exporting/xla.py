@@ -52,7 +52,7 @@ class PackedStatistics(Statistics):
 PACKED = PackedStatistics()
 
 
-def compiled(outputs, model, is_constant):
+def compiled(outputs, model, constant_weights):
     """Returns a function like `outputs(images, training)` of the model, by XLA; it is traced once and has no gradient.
 
     The normalizations are compiled alone. But where the weights are not constants, TensorFlow's convolutions bring them
@@ -66,12 +66,12 @@ def compiled(outputs, model, is_constant):
             return outputs(images, False)
 
     def by_layers(images):
-        with layers_by_xla(model, True), sums_within_convolutions(model):
+        with compiling(model, _compiled), sums_within_convolutions(model):
             return outputs(images, False)
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)])
     def fast(images):
-        if is_constant:
+        if constant_weights:
             return by_layers(images)
         return tf.cond(tf.shape(images)[0] == 1, lambda: whole(images), lambda: by_layers(images))
 

@@ -70,18 +70,16 @@ def _tensor(value):
 
 def compiling(model, compiler):
     """Within it, whatever is traced of the model goes through the compiler, in all threads of a strategy."""
-    return having(model, Compilable, compiler=compiler)
+    return having([layer for layer in model.layers if isinstance(layer, Compilable)], "compiler", compiler)
 
 
 @contextlib.contextmanager
-def having(model, kind, **attribute):
-    """Within it, the model's layers of a kind have the attribute; then that of their class again."""
-    layers = [layer for layer in model.layers if isinstance(layer, kind)]
-    ((name, value),) = attribute.items()
+def having(layers, name, value):
+    """Within it, the layers have the attribute; then that of their class again."""
     for layer in layers:
         setattr(layer, name, value)
     try:
         yield
     finally:
         for layer in layers:
-            setattr(layer, name, getattr(kind, name))
+            vars(layer).pop(name, None)  # another replica's thread may have done it

@@ -44,7 +44,8 @@ class StandardizedConv2D(Compilable, keras.layers.Conv2D):
 
 def standardized_before(model):
     """Returns a context in which the model's layers take their kernels as standardized already."""
-    return having(model, StandardizedConv2D, is_standardized=True)
+    layers = [layer for layer in model.layers if isinstance(layer, StandardizedConv2D)]
+    return having(layers, "is_standardized", True)
 
 
 def standardize(kernel, by=PLAIN):

@@ -17,7 +17,7 @@ from bit_keras.errors import UserError
 
 DECAY = 0.1  # factor of the rate at each boundary; paper
 REFERENCE_BATCH = 256  # pictures that `rate_per_256` is for; paper: 0.03 x batch / 256
-MOST = 2**53  # of anything counted: whole in float64 too
+MOST = 2**53  # largest count, up to which float64 has all whole numbers
 LOSSES = ("softmax", "sigmoid")
 SCHEDULES = ("steps", "cosine")
 DECAYS = ("coupled", "decoupled")
@@ -116,6 +116,7 @@ class UpstreamRecipe:
         _check_whole(num_examples=pictures, batch_size=batch)
         if steps is not None:
             _check_whole(steps=steps)
+            _check_whole(**{"steps x batch_size": steps * batch})
             given["epochs"] = steps * batch / pictures
         length = given.get("epochs", self.epochs)
         _check_epochs(length, pictures)
@@ -162,7 +163,7 @@ def _normalize(recipe):
                 if isinstance(value, str):
                     raise TypeError
                 object.__setattr__(recipe, name, convert(value))
-            except (TypeError, ValueError, KeyError) as error:
+            except (TypeError, ValueError, KeyError, OverflowError) as error:
                 raise UserError(f"Expected `{name}` as {kind}. Received: {name}={value!r}.") from error
 
 
@@ -179,7 +180,7 @@ def _check_whole(**counts):
 
 
 def _check_epochs(epochs, num_examples):
-    if not isinstance(epochs, Real) or not 0 < float(epochs) * num_examples <= MOST:
+    if not isinstance(epochs, Real) or isinstance(epochs, bool) or not 0 < epochs * num_examples <= MOST:
         raise UserError(
             f"Expected `epochs` above 0, and at most {MOST} pictures in all. Received: epochs={epochs!r} of "
             f"{num_examples}."

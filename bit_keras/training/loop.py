@@ -28,7 +28,7 @@ def train(step_function, iterator, *, rule, start, pauses, log, save, cluster, w
         log: a `MetricsLog`.
         save: called after Ctrl-C or SIGTERM on any host, before the exception goes on.
         cluster: the `Cluster` of hosts, which take the same steps in each call and stop at the same one.
-        waits: makes a context for each call into the graph, which waits there for batches.
+        waits: from the seconds that a call into the graph should take, 0 where nobody knows, to a context for it.
 
     Raises:
         RunError: if the loss is no longer finite; it names the step. Nothing is saved after it.
@@ -48,7 +48,7 @@ def train(step_function, iterator, *, rule, start, pauses, log, save, cluster, w
     with bar, interrupts() as interrupted:
         while step < rule.steps:
             count = min(pace.steps, min(_next(step, interval, rule.steps) for interval, _ in pauses) - step)
-            with told(MORE_PARTS), waits():
+            with told(MORE_PARTS), waits(pace.expected(count)):
                 losses = pace.timed(step_function.run, iterator, np.int32(count)).numpy()
             pace.steps = int(cluster.gather(pace.steps).min())
             _check_finite(losses, step)
@@ -90,6 +90,10 @@ class _Pace:
         self.steps = 1
         self.rate = 0.0
         self._is_traced = False
+
+    def expected(self, count):
+        """Returns the seconds that so many steps should take; 0 before the first."""
+        return count / self.rate if self.rate else 0.0
 
     def timed(self, function, iterator, count):
         begin = time.perf_counter()

@@ -153,7 +153,7 @@ def check_settings(settings):
     if settings.precision not in PRECISIONS:
         raise UserError(f"Expected `precision` among {PRECISIONS}. Received: precision={settings.precision!r}.")
     if not isinstance(settings.workdir, (str, PathLike)) or not os.fspath(settings.workdir):
-        raise UserError(f"Expected `workdir`, a path. Received: workdir={settings.workdir!r}.")
+        raise UserError(f"Expected `workdir`, a path that is not empty. Received: workdir={settings.workdir!r}.")
     check_whole("seed", settings.seed, 0, MOST_SEED)
     for name in ("micro_batches", "save_every", "eval_every"):
         if getattr(settings, name) is not None:

@@ -5,6 +5,7 @@ import math
 import statistics
 from dataclasses import dataclass, field
 from functools import partial
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +75,11 @@ def prepare(settings):
         UserError: for whatever the user can mend; see `pretrain`.
     """
     check_settings(settings)
-    if not 0 <= settings.join_seconds < math.inf:
-        raise UserError(f"Expected `join_seconds` of at least 0. Received: join_seconds={settings.join_seconds!r}.")
+    seconds = settings.join_seconds
+    if not isinstance(seconds, Real) or not 0 <= seconds < math.inf:
+        raise UserError(
+            f"Expected `join_seconds` as a finite number of at least 0. Received: join_seconds={seconds!r}."
+        )
     named = upstream_recipe(settings.recipe).scaled()
     if "num_examples" in settings.overrides:
         raise UserError("Expected no `num_examples`: the data tells it. Remove it.")

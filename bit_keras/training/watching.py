@@ -10,7 +10,7 @@ import threading
 PAUSE = 2.0  # seconds between two looks
 PATIENCE = 5.0  # seconds for an answer
 LOST_AFTER = 2  # looks in a row without one
-SILENCE = 300.0  # seconds for a call into the graph: far over what a step and its compiling take
+SILENCE, TIMES = 300.0, 10  # so many seconds, and times what it should take, make a call into the graph long
 # Waits on its input, which ends with the process that is watched.
 KILLS = """
 import os, select, signal, sys
@@ -47,21 +47,22 @@ def service_watched(address):
 
 
 def silence_told(address):
-    """Returns what makes a context for a call into the graph, in which it is said once if the call takes very long.
+    """Returns a function from the seconds that a call into the graph should take to a context for it.
 
-    A dispatcher whose workers have gone answers all the same, and TensorFlow waits for others. Without the address of a
-    tf.data service nothing is done.
+    In that it is said, once, if the call takes very long: a dispatcher whose workers have gone answers all the same,
+    and TensorFlow waits for others. Without the address of a tf.data service nothing is done.
     """
     if not address:
         return contextlib.nullcontext
-    sentence = (
-        f"No step has ended for {SILENCE:.0f} seconds. If the workers of the tf.data service at {address} have gone, "
-        "start them again; the run waits for them."
-    )
 
     @contextlib.contextmanager
-    def told():
-        timer = threading.Timer(SILENCE, _say, [sentence])
+    def watched(expected):
+        seconds = max(SILENCE, TIMES * expected)
+        sentence = (
+            f"The steps under way have not ended for {seconds:.0f} seconds. If the workers of the tf.data service at "
+            f"{address} have gone, start them again; the run waits for them."
+        )
+        timer = threading.Timer(seconds, _say, [sentence])
         timer.daemon = True
         timer.start()
         try:
@@ -69,7 +70,7 @@ def silence_told(address):
         finally:
             timer.cancel()
 
-    return told
+    return watched
 
 
 @contextlib.contextmanager

@@ -119,20 +119,27 @@ def test_xla_without_folding_is_refused(small_model, tmp_path):
         bit.export(small_model, tmp_path / "out", xla=True)
 
 
+@pytest.mark.parametrize("xla", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("options", [{"normalization": "batch"}, {"weight_standardization": False}])
-def test_networks_of_the_ablation_fold_too(options, images, tmp_path):
+def test_networks_of_the_ablation_fold_too(options, xla, images, tmp_path):
     model = bit.build("R14x0.5", num_classes=0, seed=0, **options)
-    loaded = tf.saved_model.load(str(bit.export(model, tmp_path / "out", image_size=32, fold=True)))
-    assert difference(loaded(images(2, 32, 32)), model(2 * images(2, 32, 32) - 1)) < 1e-5
+    loaded = tf.saved_model.load(str(bit.export(model, tmp_path / "out", image_size=32, fold=True, xla=xla)))
+    expected = model(2 * images(2, 32, 32) - 1)
+    assert difference(loaded(images(2, 32, 32)), expected) < 1e-5 * max(1, np.abs(expected).max())
 
 
 @pytest.mark.slow
-def test_by_xla_each_sum_of_shortcut_and_branch_can_be_part_of_a_convolution(by_xla, folded):
+def test_by_xla_each_sum_of_shortcut_and_branch_can_be_part_of_a_convolution(folded, images, tmp_path):
+    model = bit.build("R26x0.5", num_classes=0, seed=0)  # two units in each of four blocks
+    by_xla = bit.export(model, tmp_path / "out", image_size=32, fold=True, xla=True)
+
     def adding(folder):
         nodes = [node for one in functions_of(folder) for node in one.node_def]
         added = [node.input for node in nodes if node.op == "AddN"]
         biased = {node.name for node in nodes if node.op == "BiasAdd"}
         return [any(name.split(":")[0] in biased for name in inputs) for inputs in added]
 
-    assert adding(by_xla) == [True] * 4  # an R14 has a unit in each of four blocks
+    assert adding(by_xla) == [True] * 8
     assert adding(folded) == []
+    found = tf.saved_model.load(str(by_xla))(images(2, 32, 32))
+    assert difference(found, model(2 * images(2, 32, 32) - 1)) < 1e-5

@@ -137,7 +137,7 @@ def test_every_number_has_a_test_of_its_range():
     assert {f.name for f in fields(bit.UpstreamRecipe)} - set(WRONG) == {"name", "eval_resize", "flip", "origin"}
 
 
-@pytest.mark.parametrize("epochs", [math.nan, math.inf, 1e300, 0, -1, "30"])
+@pytest.mark.parametrize("epochs", [math.nan, math.inf, 1e300, 10**400, 0, -1, True, "30"])
 def test_epochs_that_are_no_length_are_refused(epochs):
     with pytest.raises(bit.UserError, match=r"Expected `epochs` above 0, and at most .*Received: epochs="):
         RECIPES["BiT-S"].scaled(epochs=epochs)

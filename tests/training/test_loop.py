@@ -1,5 +1,6 @@
 """The loop of steps: when it pauses, and what Ctrl-C does."""
 
+import contextlib
 import signal
 
 import numpy as np
@@ -96,3 +97,19 @@ def test_losses_are_logged_by_step():
     train(Steps(), None, rule=rule, start=0, pauses=[(3, lambda step: None)], log=log, save=None, cluster=ALONE)
     assert [entry["step"] for entry in entries] == [1, 2, 3]
     np.testing.assert_allclose([entry["learning_rate"] for entry in entries], [0, 0.25, 0.5])
+
+
+def test_each_call_into_the_graph_is_waited_for_with_what_it_should_take():
+    expected, steps = [], Steps()
+
+    @contextlib.contextmanager
+    def waits(seconds):
+        expected.append((seconds, steps.taken))
+        yield
+        assert steps.taken > expected[-1][1]
+
+    rule = bit.HyperRule(8, (8, 8), steps=10, warmup_steps=0, boundaries=())
+    save = [(5, lambda step: None)]
+    train(steps, None, rule=rule, start=0, pauses=save, log=Log(), save=None, cluster=ALONE, waits=waits)
+    assert expected[0] == (0.0, 0)
+    assert all(seconds > 0 for seconds, _ in expected[1:]) and len(expected) > 1

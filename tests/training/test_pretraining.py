@@ -164,7 +164,7 @@ MISTAKES = {
     "seed": ({"seed": 2**32}, "`seed` of at least 0, a whole number up to 4294967295"),
     "not a number of epochs": ({"epochs": float("nan"), "steps": None}, "`epochs` above 0"),
     "a number for a service": ({"data_service": 5}, "`data_service` as the address"),
-    "time to join": ({"join_seconds": float("nan")}, "`join_seconds` of at least 0"),
+    "time to join": ({"join_seconds": float("nan")}, "`join_seconds` as a finite number"),
     "no folder": ({"workdir": ""}, "Expected `workdir`"),
     "memory": ({"crop": 10**6, "eval_resize": 10**6}, "The memory did not suffice"),
     "setting": ({"colour": 3}, "settings of a recipe"),

@@ -50,15 +50,21 @@ def test_without_a_data_service_nothing_is_watched(quick, capfd):
 
 def test_a_call_that_waits_for_the_workers_of_a_data_service_is_told_of(monkeypatch, capfd):
     monkeypatch.setattr(watching, "SILENCE", 0.05)
-    with watching.silence_told("grpc://there:1")():
+    with watching.silence_told("grpc://there:1")(0.0):
         text = said(capfd)
-    assert "No step has ended" in text
+    assert "The steps under way have not ended" in text
     assert "workers of the tf.data service at grpc://there:1" in text
 
 
 def test_a_call_that_returns_and_one_without_a_data_service_say_nothing(monkeypatch, capfd):
     monkeypatch.setattr(watching, "SILENCE", 0.2)
-    with watching.silence_told("grpc://there:1")():
+    with watching.silence_told("grpc://there:1")(0.0):
         pass
-    with watching.silence_told(None)():
+    with watching.silence_told(None)(0.0):
         assert said(capfd, 0.4) == ""
+
+
+def test_a_call_is_long_only_beside_what_it_should_take(monkeypatch, capfd):
+    monkeypatch.setattr(watching, "SILENCE", 0.05)
+    with watching.silence_told("grpc://there:1")(1.0):
+        assert said(capfd, 0.3) == ""
