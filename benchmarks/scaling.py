@@ -1,7 +1,7 @@
 """What a step and an answer cost against batch, resolution, width, depth, replicas and micro-batches.
 
 Each network has a process of its own; the points of a series take turns (A B C A B C ...). Prints a table, and writes
-benchmarks/scaling.json and .png.
+benchmarks/scaling.json and .png, in which series of earlier runs stay that this one has not.
 
     python benchmarks/scaling.py [--rounds=5] [--series=batch,resolution,...]
 """
@@ -89,7 +89,8 @@ def main():
         return
     print(f"{VARIANT}, {BATCH} pictures of {SIDE} px but for what varies; pictures a second\n")
     print("| varies | value | inference | training |\n|---|---|---|---|")
-    results = {}
+    file = Path(__file__).with_suffix(".json")
+    results = json.loads(file.read_text()) if file.exists() else {}
     for series in options.series.split(","):
         results[series] = {}
         for task, value, rate in rows(series, options.rounds):
@@ -100,9 +101,8 @@ def main():
                 f"| {series} | {value} | " + " | ".join(f"{rate:.1f}" if rate else "" for rate in rates) + " |",
                 flush=True,
             )
-    here = Path(__file__)
-    here.with_suffix(".json").write_text(json.dumps(results, indent=2) + "\n")
-    draw(results, here.with_suffix(".png"))
+    file.write_text(json.dumps(results, indent=2) + "\n")
+    draw(results, file.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Which micro-batches, recomputation and precision make a run fit into a given memory."""
 
 from dataclasses import dataclass
+from numbers import Real
 
 from bit_keras.errors import UserError
 from bit_keras.models.variant import Architecture, Variant
@@ -61,7 +62,7 @@ def fit_to(rule: HyperRule | UpstreamRecipe, model, memory: float, *, replicas: 
     """
     if not isinstance(replicas, int) or replicas < 1 or rule.batch_size % replicas:
         raise UserError(f"Expected a batch that {replicas} replicas divide. Received: batch_size={rule.batch_size}.")
-    if not isinstance(memory, (int, float)) or not memory > 0:
+    if not isinstance(memory, Real) or not memory > 0:
         raise UserError(f"Expected `memory` in bytes, a number over 0. Received: memory={memory!r}.")
     architecture, fits = _architecture(model), []
     if architecture.normalization == "batch":
