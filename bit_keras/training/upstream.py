@@ -76,7 +76,7 @@ def prepare(settings):
     """
     check_settings(settings)
     seconds = settings.join_seconds
-    if not isinstance(seconds, Real) or not 0 <= seconds < math.inf:
+    if not isinstance(seconds, Real) or not 0 <= float(seconds) < math.inf:
         raise UserError(
             f"Expected `join_seconds` as a finite number of at least 0. Received: join_seconds={seconds!r}."
         )
