@@ -26,9 +26,9 @@ from bit_keras.weights.labels import labels_text
 from bit_keras.weights.names import canonical_name
 from bit_keras.weights.run_config import LABELS
 
-# Largest difference between the folder's outputs and the model's, relative to their size if that is over 1; ten times
-# what was seen (golden logits of R50x1, up to 1e-6).
-TOLERANCE = 1e-5
+# Largest difference between the folder's outputs and the model's, relative to their size if that is over 1. XLA sums in
+# another order, so it is ten times what was seen (seeded weights: R50x1 0.8e-5, R101x1 2.9e-5).
+TOLERANCE, TOLERANCE_OF_XLA = 1e-5, 3e-4
 # With `xla`, weights of up to so many bytes (R50x1: 102 MB, R101x1: 178) are constants of the graph, which convolutions
 # keep in a layout of their own. TensorFlow makes some 20 copies of constants, 40 as it writes them, so no larger ones.
 CONSTANT_BYTES = 2**28
@@ -44,7 +44,7 @@ def write_saved_model(folder, source, *, class_names, image_size, fold, xla, ove
     model = servable(classifier.model)
     with atomic_folder(folder) as partial:
         _save(folder, partial, folded(model) if fold else model, classifier, fold, xla)
-        _write_receipt(partial, model, classifier.image_size, fold)
+        _write_receipt(partial, model, classifier.image_size, fold, TOLERANCE_OF_XLA if xla else TOLERANCE)
     return folder
 
 
@@ -145,11 +145,11 @@ def _signatures(module, classifier):
     return {"serving_default": serve, "features": module.features}
 
 
-def _write_receipt(folder, model, size, fold):
+def _write_receipt(folder, model, size, fold, tolerance):
     """Reads the folder back and compares."""
 
     def read_back(pixels):
         module = tf.saved_model.load(str(folder))
         return np.concatenate([module(pixels[:1]), module(pixels)[1:]])  # by XLA, one may go a way of its own
 
-    write_json(folder / "receipt.json", make_receipt(read_back, model, size, tolerance=TOLERANCE, fold=fold))
+    write_json(folder / "receipt.json", make_receipt(read_back, model, size, tolerance=tolerance, fold=fold))

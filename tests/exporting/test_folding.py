@@ -108,6 +108,14 @@ def test_by_xla_large_weights_stay_variables_and_all_is_compiled_for_one_picture
 
 
 @pytest.mark.slow
+def test_by_xla_the_rounding_may_differ_more(small_model, tmp_path, monkeypatch):
+    monkeypatch.setattr("bit_keras.exporting.saved_model.TOLERANCE", -1.0)  # which no export keeps
+    with pytest.raises(bit.SaveError, match="differs from the model by"):
+        bit.export(small_model, tmp_path / "plain", image_size=48, fold=True)
+    bit.export(small_model, tmp_path / "by_xla", image_size=48, fold=True, xla=True)
+
+
+@pytest.mark.slow
 def test_by_xla_it_names_pictures_as_the_others_do(by_xla, exported, photos):
     picture = next(photos.rglob("*.png"))
     ours, theirs = (bit.predict(folder, picture)[0] for folder in (by_xla, exported))
