@@ -168,7 +168,8 @@ def told(row):
     )
 
 
-def main():
+def arguments():
+    """Returns the options, `batches` as numbers."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--variant", default="R50x1")
     parser.add_argument("--side", type=int, default=224)
@@ -178,22 +179,35 @@ def main():
     parser.add_argument("--precision", default="mixed_bfloat16", choices=["mixed_bfloat16", "float32"])
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     options = parser.parse_args()
+    sizes = options.batches.split(",")
+    if not all(size.isdecimal() and int(size) for size in sizes):
+        parser.error(f"expected batches such as 16,64, received {options.batches}")
+    options.batches = [int(size) for size in sizes]
+    try:
+        Variant.parse(options.variant)
+    except ValueError as error:
+        parser.error(str(error))
+    return options
+
+
+def main():
+    options = arguments()
     device = jax.devices()[0]
     dtype = jnp.bfloat16 if options.precision == "mixed_bfloat16" else jnp.float32
     peak = matrix_rate(options.matrix, dtype, options.rounds)
     print(f"{device.device_kind} ({device.platform}): {peak / 1e12:.3g} TFLOP/s, product of {options.matrix} squared")
-    rows = []
-    for batch in map(int, options.batches.split(",")):
-        for row in measured(options, batch, peak):
-            rows.append(row)
-            print(told(row))
     about = {
         "device": device.device_kind,
         "versions": {"jax": jax.__version__, "keras": keras.__version__},
         "matrix_flop_per_second": peak,
         **{name: getattr(options, name) for name in ("variant", "side", "precision", "rounds", "matrix")},
     }
-    options.out.write_text(json.dumps(about | {"rows": rows}, indent=2) + "\n")
+    rows = []
+    for batch in options.batches:
+        for row in measured(options, batch, peak):
+            rows.append(row)
+            print(told(row))
+            options.out.write_text(json.dumps(about | {"rows": rows}, indent=2) + "\n")  # the next may not fit
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Peak memory of training steps, measured in fresh processes, beside what `bit.fit_to` expects of them.
 
-The peak is the largest resident set of the process in three steps, beyond what it has once TensorFlow is imported.
+The peak is the largest resident set of the process in three steps, on batches made as in fine-tuning with mixup, beyond
+what it has once TensorFlow is imported.
 Prints a table and writes benchmarks/memory.json.
 
     python benchmarks/memory.py [--cases=R50x1:480:2:float32:kept:1,...]
@@ -12,6 +13,7 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -21,7 +23,8 @@ CASES = (
     "R50x1:480:1:float32:remat:1,R50x1:480:2:float32:remat:1,R50x1:480:4:float32:remat:1,R50x1:480:8:float32:remat:1,"
     "R50x1:480:2:float32:remat:2,R50x1:480:2:mixed_bfloat16:kept:1,R50x1:480:4:mixed_bfloat16:kept:1,"
     "R50x1:480:4:mixed_bfloat16:remat:1,R101x1:480:1:float32:kept:1,R101x1:480:2:float32:remat:1,"
-    "R50x2:224:4:float32:kept:1,R50x2:224:4:float32:remat:1,R26x1:480:2:float32:kept:1"
+    "R50x2:224:4:float32:kept:1,R50x2:224:4:float32:remat:1,R26x1:480:2:float32:kept:1,"
+    "R14x0.5:480:1:float32:remat:64,R14x0.5:480:4:float32:kept:32,R14x0.5:480:1:float32:remat:256,R26x1:480:2:float32:kept:16"
 )
 CLASSES, STEPS = 1000, 3
 
@@ -32,6 +35,8 @@ def measured(variant, side, pictures, precision, form, parts):
     import tensorflow as tf
 
     import bit_keras as bit
+    from bit_keras.data.batches import training_batches
+    from bit_keras.data.opening import open_data
     from bit_keras.training.step import ReducedMomentum, TrainStep
 
     tf.constant(0) + 1  # TensorFlow makes its threads
@@ -39,9 +44,9 @@ def measured(variant, side, pictures, precision, form, parts):
     model = bit.build(variant, num_classes=CLASSES, seed=0, dtype=precision)
     options = {"batch_size": pictures * parts, "micro_batches": parts, "remat": form == "remat"}
     step = TrainStep(model, ReducedMomentum(0.01, 0.9), tf.distribute.get_strategy(), **options)
-    images = np.random.default_rng(0).uniform(-1, 1, (pictures * parts, side, side, 3)).astype("float32")
-    labels = np.eye(CLASSES, dtype="float32")[np.arange(pictures * parts)]
-    batches = iter(tf.data.Dataset.from_tensors((images, labels)).repeat())
+    rule = {"batch_size": pictures * parts, "resize": side * 16 // 15, "crop": side, "flip": True, "mixup_alpha": 0.1}
+    examples = open_data("digits", seed=0, strict=False).splits["train"]
+    batches = iter(training_batches(examples, SimpleNamespace(**rule), num_classes=CLASSES, seed=0))
     for _ in range(STEPS):
         step.run(batches, np.int32(1)).numpy()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
@@ -51,14 +56,17 @@ def expected(variant, side, pictures, precision, form, parts):
     """Returns the peak bytes by the model of `bit.fit_to`."""
     from bit_keras.models.variant import Architecture, Variant
     from bit_keras.training.fitting import peak_bytes
-    from bit_keras.training.memory import cost_of
+    from bit_keras.training.memory import batches_bytes, cost_of
 
     cost = cost_of(Architecture(Variant.parse(variant), CLASSES), crop=side, dtype=precision)
-    return peak_bytes(cost, pictures=pictures, precision=precision, remat=form == "remat", is_divided=parts > 1)
+    peak = peak_bytes(cost, pictures=pictures, precision=precision, remat=form == "remat", is_divided=parts > 1)
+    return peak + batches_bytes(pictures * parts, side)
 
 
 def parsed(text):
     variant, side, pictures, precision, form, parts = text.split(":")
+    if form not in ("kept", "remat"):
+        raise ValueError(f"expected kept or remat, received {form}")
     return variant, int(side), int(pictures), precision, form, int(parts)
 
 
@@ -75,7 +83,13 @@ def main():
     print("| network | pixels | pictures | precision | units | parts | measured, GB | expected | expected / measured |")
     print("|" + "---|" * 9)
     results = {}
-    for text in options.cases.split(","):
+    cases = options.cases.split(",")
+    try:
+        for text in cases:
+            parsed(text)
+    except ValueError as error:
+        parser.error(f"expected cases such as R50x1:480:2:float32:kept:1, received {text} ({error})")
+    for text in cases:
         command = [sys.executable, __file__, f"--one={text}"]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         peak, guess = json.loads(done.stdout.splitlines()[-1]), expected(*parsed(text))

@@ -87,6 +87,8 @@ def main():
         variant, replicas = options.worker.split(":")
         compute(variant, int(replicas))
         return
+    if unknown := set(options.series.split(",")) - set(SERIES):
+        parser.error(f"no such series: {', '.join(unknown)}; there are {', '.join(SERIES)}")
     print(f"{VARIANT}, {BATCH} pictures of {SIDE} px but for what varies; pictures a second\n")
     print("| varies | value | inference | training |\n|---|---|---|---|")
     file = Path(__file__).with_suffix(".json")

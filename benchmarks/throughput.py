@@ -141,6 +141,11 @@ def draw(results, path):
     figure.savefig(path, dpi=110, bbox_inches="tight")
 
 
+def is_case(task, *numbers):
+    """Whether this is a task, pictures and pixels."""
+    return task in ("inference", "training") and len(numbers) == 2 and all(n.isdecimal() and int(n) for n in numbers)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--variant", default="R50x1")
@@ -150,9 +155,11 @@ def main():
     options = parser.parse_args()
     if unknown := set(options.forms.split(";")) - set(FORMS):
         parser.error(f"no such forms: {', '.join(unknown)}; there are {'; '.join(FORMS)}")
+    cases = [text.split(":") for text in options.cases.split(",")]
+    if unclear := [one for one in cases if not is_case(*one)]:
+        parser.error(f"expected cases such as inference:16:224, received {':'.join(unclear[0])}")
     file = Path(__file__).with_suffix(".json")
     results = json.loads(file.read_text()) if file.exists() else {}
-    cases = [text.split(":") for text in options.cases.split(",")]
     for task, group in itertools.groupby(cases, key=lambda one: one[0]):
         with started([form for form in doing(task) if form in options.forms.split(";")], options.variant) as workers:
             for _, batch, side in group:

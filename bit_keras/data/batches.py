@@ -14,8 +14,9 @@ from bit_keras.data.telling import check_label
 
 # What a random number is for; folded into the seed so that the three streams are independent.
 ORDER, PICTURE, MIXUP = range(3)
-# Batches made while the step takes another. TensorFlow's own choice doubles after each pause, without regard to memory.
-AHEAD = 2
+# Batches made while the step takes another. One, as HyperRule's own has 1.4 GB (512 pictures of 480 px); TensorFlow's
+# choice doubles after each pause.
+AHEAD = 1
 
 
 def training_batches(examples, rule, *, num_classes, seed, start_step=0, keep=False):
@@ -47,13 +48,12 @@ def training_batches(examples, rule, *, num_classes, seed, start_step=0, keep=Fa
         return augmented(picture, randomness, crop=rule.crop, flip=rule.flip), targets(label, num_classes)
 
     def mixed(step, batch):
-        if not rule.mixup_alpha:
-            return batch
         return mixup(*batch, alpha=rule.mixup_alpha, seed=folded(seed, MIXUP, step))
 
     positions = tf.data.Dataset.range(start_step * rule.batch_size, tf.int64.max)
     batches = positions.map(example, tf.data.AUTOTUNE, deterministic=True).batch(rule.batch_size, drop_remainder=True)
-    return ahead(batches.enumerate(start_step).map(mixed, tf.data.AUTOTUNE))
+    # One at a time, because each that is mixed beside another would be one more in memory.
+    return ahead(batches.enumerate(start_step).map(mixed) if rule.mixup_alpha else batches)
 
 
 def evaluation_batches(examples, *, batch_size, crop=None, preprocess=None, num_classes=None, share=WHOLE):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 
 import keras
@@ -75,13 +76,13 @@ def open_classifier(source, *, labels=None, image_size=None):
         UserError: if there are not as many names as classes, or the head has an activation.
     """
     require_tensorflow("Predicting, evaluating and exporting")
-    if image_size is not None and image_size < 1:
-        raise UserError(f"Expected `image_size` of at least 1 pixel. Received: image_size={image_size}.")
+    if image_size is not None and not (isinstance(image_size, Integral) and int(image_size) >= 1):
+        raise UserError(f"Expected `image_size` in whole pixels, at least 1. Received: image_size={image_size!r}.")
     folder = None if isinstance(source, keras.Model) else located(source)
     model = source if folder is None else load(folder, dtype="float32")
     names = labels_of(folder) if labels is None else _given(labels)
     names = names if has_head(model) else None
-    classifier = Classifier(model, names, image_size or _image_size_of(folder) or DEFAULT_SIZE)
+    classifier = Classifier(model, names, int(image_size or _image_size_of(folder) or DEFAULT_SIZE))
     _check(classifier)
     return classifier
 

@@ -50,22 +50,24 @@ def export(
             takes the run's, else 224.
         fold: writes the kernels as they are applied, standardized once instead of in each call: faster, most of all for
             single pictures, but nothing of it is trainable, and `bit.finetune` refuses it. `receipt.json` and
-            `assets/bit_keras.json` say which it is. ONNX files never train, and neither do copies of a
+            `assets/bit_keras.json` say which it is ("folded"). ONNX files never train, and neither do copies of a
             folded SavedModel, so they are folded whatever this says.
         xla: for CPUs, where sizes and numbers of pictures are few: has XLA compile the normalizations of the folded
             SavedModel when it is first called with new ones, which takes seconds. Weights of up to 256 MiB are written
             twice, as variables, which `bit.load` reads, and as constants of the graph, which alone count when it is
             called; that takes 40 times their memory while it is written, 20 times in use and 7 times more for each new
-            size or number. Of larger weights all is compiled for one picture. Needs `fold`.
+            size or number. Of larger weights all is compiled for one picture. `receipt.json` has "xla". Needs `fold`.
         overwrite: replaces an older SavedModel or ONNX file, once the new one is whole; anything else is never
             replaced.
 
     Raises:
-        UserError: if the format is unknown, `xla` comes without `fold` or with ONNX, `out` is in use, the class names
-            are too few or too many, a headless model has other than average pooling, which an export of features could
-            not be told apart from, or ONNX lacks its packages or is too small for the weights.
+        UserError: if `out` is no path or in use, the format is unknown, `xla` comes without `fold` or with ONNX, the
+            class names are too few or too many, a headless model has other than average pooling, which an export of
+            features could not be told apart from, or ONNX lacks its packages or is too small for the weights.
         SaveError: if it cannot be written, or computes something else than the model; nothing is left half done.
     """
+    if not isinstance(out, (str, PathLike)):
+        raise UserError(f"Expected `out` as a path. Received: out={out!r}.")
     if format not in FORMATS:
         raise UserError(f"Expected `format` 'saved_model' or 'onnx'. Received: format={format!r}.")
     if xla and (format == "onnx" or not fold):

@@ -45,7 +45,7 @@ def write_saved_model(folder, source, *, class_names, image_size, fold, xla, ove
     model = servable(classifier.model)
     with atomic_folder(folder) as partial:
         _save(folder, partial, folded(model) if fold else model, classifier, fold, xla)
-        _write_receipt(partial, model, classifier.image_size, fold, TOLERANCE_OF_XLA if xla else TOLERANCE)
+        _write_receipt(partial, model, classifier.image_size, fold, xla)
     return folder
 
 
@@ -55,9 +55,7 @@ def _save(folder, partial, model, classifier, fold, xla):
         module = _module(model, xla)
         module.assets = _assets(classifier, Path(assets), fold)
         try:
-            # Gradients that are written down would be traced for each layer, and nothing that XLA compiles here trains.
-            options = tf.saved_model.SaveOptions(experimental_custom_gradients=not xla)
-            tf.saved_model.save(module, str(partial), _signatures(module, classifier), options)
+            tf.saved_model.save(module, str(partial), _signatures(module, classifier))
         except tf.errors.OpError as error:
             # Around the reason, TensorFlow tells which operation and which of its temporary files.
             reason = error.message.split(" [Op:")[0].split("; ")[-1]
@@ -146,11 +144,13 @@ def _signatures(module, classifier):
     return {"serving_default": serve, "features": module.features}
 
 
-def _write_receipt(folder, model, size, fold, tolerance):
+def _write_receipt(folder, model, size, fold, xla):
     """Reads the folder back and compares."""
 
     def read_back(pixels):
         module = tf.saved_model.load(str(folder))
         return np.concatenate([module(pixels[:1]), module(pixels)[1:]])  # by XLA, one may go a way of its own
 
-    write_json(folder / "receipt.json", make_receipt(read_back, model, size, tolerance=tolerance, fold=fold))
+    tolerance = TOLERANCE_OF_XLA if xla else TOLERANCE
+    receipt = make_receipt(read_back, model, size, tolerance=tolerance, fold=fold)
+    write_json(folder / "receipt.json", receipt | {"xla": xla})

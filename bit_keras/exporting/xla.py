@@ -53,11 +53,12 @@ PACKED = PackedStatistics()
 
 
 def compiled(outputs, model, constant_weights):
-    """Returns a function like `outputs(images, training)` of the model, by XLA; it is traced once and has no gradient.
+    """Returns a function like `outputs(images, training)` of the model, by XLA, which is traced once.
 
     The normalizations are compiled alone. But where the weights are not constants, TensorFlow's convolutions bring them
     into a layout of their own in each call; XLA's are slower and do not, so for one picture it compiles all.
-    benchmarks/NOTES.md has the figures.
+    benchmarks/NOTES.md has the figures. The gradients that are written down for training are left out of it, as nothing
+    of it trains and each would be traced for each layer; those of pictures follow from the operations.
     """
 
     @tf.function(jit_compile=True)
@@ -66,7 +67,7 @@ def compiled(outputs, model, constant_weights):
             return outputs(images, False)
 
     def by_layers(images):
-        with compiling(model, _compiled), sums_within_convolutions(model):
+        with compiling(model, _compiled, gradients=False), sums_within_convolutions(model):
             return outputs(images, False)
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)])
@@ -90,4 +91,4 @@ def _compiled(function):
 
 def fast_means(model):
     """Returns a context in which the model is traced in the form that XLA makes fast, for a caller who compiles all."""
-    return compiling(model, lambda function: functools.partial(function, by=PACKED))
+    return compiling(model, lambda function: functools.partial(function, by=PACKED), gradients=False)

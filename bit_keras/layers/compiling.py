@@ -34,13 +34,15 @@ PLAIN = Statistics()
 class Compilable:
     """A layer, some of whose functions go through `compiler`.
 
-    It makes of a function of tensors, which takes `by` too, its `Statistics`, one of the tensors alone.
+    It makes of a function of tensors, which takes `by` too, its `Statistics`, one of the tensors alone. With
+    `has_gradients` the gradients are those that are written down, compiled too; else what follows from the operations.
     """
 
     compiler = None
+    has_gradients = True
 
     def compiled(self, forward, backward, *values):
-        """Returns `forward`'s first result for the values; where there is a compiler, compiled, and so is the gradient.
+        """Returns `forward`'s first result for the values; where there is a compiler, compiled.
 
         Args:
             forward: from tensors to (result, what to keep for the gradient).
@@ -49,6 +51,8 @@ class Compilable:
         """
         if not self.compiler:
             return forward(*values)[0]
+        if not self.has_gradients:
+            return self.compiler(forward)(*map(_tensor, values))[0]
         fast_forward, fast_backward = self.compiler(forward), self.compiler(backward)
 
         @ops.custom_gradient
@@ -68,9 +72,15 @@ def _tensor(value):
     return ops.reshape(value, value.shape) if isinstance(value, keras.Variable) else value  # a reshape copies nothing
 
 
-def compiling(model, compiler):
-    """Within it, whatever is traced of the model goes through the compiler, in all threads of a strategy."""
-    return having([layer for layer in model.layers if isinstance(layer, Compilable)], "compiler", compiler)
+@contextlib.contextmanager
+def compiling(model, compiler, *, gradients=True):
+    """Within it, whatever is traced of the model goes through the compiler, in all threads of a strategy.
+
+    Without `gradients`, those that are written down are left out.
+    """
+    layers = [layer for layer in model.layers if isinstance(layer, Compilable)]
+    with having(layers, "compiler", compiler), having(layers, "has_gradients", gradients):
+        yield
 
 
 @contextlib.contextmanager

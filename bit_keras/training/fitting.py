@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from numbers import Real
 
+import keras
+
 from bit_keras.errors import UserError
 from bit_keras.models.variant import Architecture, Variant
 from bit_keras.recipes.hyperrule import HyperRule
 from bit_keras.recipes.upstream import UpstreamRecipe
-from bit_keras.training.memory import cost_of, parts_of
+from bit_keras.training.memory import batches_bytes, cost_of, parts_of
 from bit_keras.weights.assigning import arrays_of
+from bit_keras.weights.catalogue import find_preset
 from bit_keras.weights.names import architecture_of
 
 # The peak of a step beyond what TensorFlow's import takes, fitted to what benchmarks/memory.py measures on a CPU: bytes
@@ -48,19 +51,24 @@ def fit_to(rule: HyperRule | UpstreamRecipe, model, memory: float, *, replicas: 
 
     In float32 with all activations kept; in float32 with units recomputed; in mixed_bfloat16 with units recomputed. Of
     each, the fewest parts, a power of two, that fit. The model of memory was measured on CPUs, where predictions lay
-    within 15 % of the peaks (benchmarks/memory.py); XLA, which long runs use there, needs less.
+    within 15 % of the peaks (benchmarks/memory.py), batches that are made ahead included; XLA, which long runs use
+    there, needs less. Of a GPU's memory two batches are counted, as the others are in the machine's.
 
     Args:
         rule: the run's `HyperRule` or `UpstreamRecipe`.
-        model: a variant such as "R50x1", with 1,000 classes; or a `keras.Model` made by this package.
+        model: a variant such as "R50x1", or a preset, with 1,000 classes; or a `keras.Model` made by this package.
         memory: bytes that each device may use, beyond the imported libraries (about 0.5 GB).
         replicas: devices that share a batch.
 
     Raises:
-        UserError: if nothing fits, for a batch that the replicas do not divide, a memory that is no number over 0, or
-            batch normalization, whose results change with the parts.
+        UserError: if nothing fits, for another rule or model, a batch that the replicas do not divide, a memory that is
+            no number over 0, or batch normalization, whose results change with the parts.
     """
-    if not isinstance(replicas, int) or replicas < 1 or rule.batch_size % replicas:
+    if not isinstance(rule, (HyperRule, UpstreamRecipe)):
+        raise UserError(f"Expected `rule` as a HyperRule or an UpstreamRecipe. Received: rule={rule!r}.")
+    if not isinstance(replicas, int) or replicas < 1:
+        raise UserError(f"Expected `replicas` as a whole number of at least 1. Received: replicas={replicas!r}.")
+    if rule.batch_size % replicas:
         raise UserError(f"Expected a batch that {replicas} replicas divide. Received: batch_size={rule.batch_size}.")
     if not isinstance(memory, Real) or not memory > 0:
         raise UserError(f"Expected `memory` in bytes, a number over 0. Received: memory={memory!r}.")
@@ -72,17 +80,18 @@ def fit_to(rule: HyperRule | UpstreamRecipe, model, memory: float, *, replicas: 
         for parts in parts_of(rule.batch_size // replicas):
             pictures = rule.batch_size // replicas // parts
             peak = peak_bytes(cost, pictures=pictures, precision=precision, remat=remat, is_divided=parts > 1)
+            peak += batches_bytes(rule.batch_size // replicas, rule.crop)
             if peak <= memory:
                 return Fit(parts, remat, precision, peak)
             fits.append(peak)
     raise UserError(
         f"Expected at least {min(fits) / 1e9:.2f} GB for {architecture.variant} at {rule.crop} px. "
-        f"Received: memory={memory:g} bytes. Choose smaller pictures (crop) or a smaller network."
+        f"Received: memory={memory:g} bytes. Choose smaller pictures (crop), a smaller batch or a smaller network."
     )
 
 
 def peak_bytes(cost, *, pictures, precision, remat, is_divided):
-    """Returns the peak of a step beyond the imported libraries.
+    """Returns the peak of a step beyond the imported libraries and the batches.
 
     Args:
         cost: the `Cost` of a picture under the precision.
@@ -99,6 +108,7 @@ def peak_bytes(cost, *, pictures, precision, remat, is_divided):
 
 
 def _architecture(model):
-    if isinstance(model, (str, Variant)):
-        return Architecture(Variant.parse(model), 1000)
+    if not isinstance(model, keras.Model):
+        known = find_preset(model) if isinstance(model, str) else None
+        return Architecture(known.variant if known else Variant.parse(model), 1000)
     return architecture_of({name: array.shape for name, array in arrays_of(model).items()}, f"the model {model.name}")

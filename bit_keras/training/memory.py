@@ -21,6 +21,9 @@ from bit_keras.models.resnet_v2 import build
 SHARE = 0.5
 # Of the machine's free memory that kept pictures may take: half of what activations leave, where they share it.
 KEPT_SHARE = 0.25
+# Batches in memory at once: the one of the step, the next, the pictures of the one being made and that itself, mixup's
+# two, and what malloc keeps. Measured on a CPU (benchmarks/memory.py); of a GPU's memory the step's and the next.
+BATCHES, BATCHES_ON_GPU = 7, 2
 INSIDE = re.compile(r"(block\d-unit\d+)-")  # layers of a unit; the sum at its end has the bare name
 CGROUP = Path("/sys/fs/cgroup")  # where Linux tells the limits of a container
 
@@ -65,6 +68,12 @@ def free_bytes(replicas):
         return _gpu_bytes()
     except (OSError, ValueError, subprocess.SubprocessError):
         return machine_bytes()  # no nvidia-smi, or it does not tell
+
+
+def batches_bytes(pictures, crop):
+    """Returns the memory of a replica that batches of so many pictures take, those that are made ahead included."""
+    copies = BATCHES_ON_GPU if tf.config.list_physical_devices("GPU") else BATCHES
+    return copies * kept_bytes(pictures, crop)
 
 
 def pictures_to_keep(num_examples, rule, *, start, free):

@@ -14,7 +14,7 @@ from bit_keras.evaluation.classifier import require_tensorflow
 from bit_keras.models.resnet_v2 import HEAD_LAYER
 from bit_keras.training import checkpoints
 from bit_keras.training.cluster import Cluster
-from bit_keras.training.memory import cost_of, default_micro_batches
+from bit_keras.training.memory import batches_bytes, cost_of, default_micro_batches
 from bit_keras.training.plan import Plan, timed_step
 from bit_keras.training.run_folder import RunFolder
 from bit_keras.training.step import TrainStep
@@ -113,7 +113,8 @@ def form_of(settings, stored, cost, rule, replicas, free):
     parts = settings.micro_batches or had.get("micro_batches", 0)
     part_of = rule.batch_size // replicas
     if not parts or (not settings.micro_batches and part_of % parts):
-        parts = default_micro_batches(cost.held_bytes(settings.remat), replica_batch=part_of, free=free)
+        left = free - batches_bytes(part_of, rule.crop)
+        parts = default_micro_batches(cost.held_bytes(settings.remat), replica_batch=part_of, free=left)
     xla = had.get("xla", pays(cost, rule)) if settings.xla is None else settings.xla
     return {"micro_batches": parts, "xla": bool(xla), "remat": bool(settings.remat)}
 

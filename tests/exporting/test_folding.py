@@ -76,6 +76,25 @@ def test_by_xla_it_agrees_too_for_one_picture_and_for_more(by_xla, loaded, image
     assert difference(tf.saved_model.load(str(by_xla))(pixels), loaded(pixels)) < 1e-5
 
 
+@pytest.mark.slow
+def test_by_xla_it_has_the_gradient_of_the_pictures(by_xla, small_model, images):
+    def gradient(call):
+        pixels = tf.constant(images(2, 64, 64))
+        with tf.GradientTape() as tape:
+            tape.watch(pixels)
+            logits = call(pixels)[:, 1]
+        return tape.gradient(logits, pixels)
+
+    expected = gradient(lambda pixels: small_model(2 * pixels - 1))
+    found = gradient(tf.saved_model.load(str(by_xla)))
+    assert difference(found, expected) < 1e-5 * np.abs(expected).max()
+
+
+@pytest.mark.slow
+def test_by_xla_the_receipt_says_so(by_xla, folded):
+    assert [json.loads((folder / "receipt.json").read_text())["xla"] for folder in (by_xla, folded)] == [True, False]
+
+
 def functions_of(folder):
     return SavedModel.FromString((folder / "saved_model.pb").read_bytes()).meta_graphs[0].graph_def.library.function
 

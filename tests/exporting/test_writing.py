@@ -122,3 +122,14 @@ def test_a_model_that_gives_nan_is_no_export(tmp_path):
     with pytest.raises(bit.UserError, match=r"Expected finite outputs.*gives NaN or infinity"):
         bit.export(model, tmp_path / "out", image_size=32)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("image_size", ["32", 32.5, 0])
+def test_a_size_that_is_no_number_of_pixels_is_refused(small_model, tmp_path, image_size):
+    with pytest.raises(bit.UserError, match="Expected `image_size` in whole pixels"):
+        bit.export(small_model, tmp_path / "out", image_size=image_size)
+
+
+def test_what_is_no_path_is_refused(small_model):
+    with pytest.raises(bit.UserError, match=r"Expected `out` as a path.*None"):
+        bit.export(small_model, None)

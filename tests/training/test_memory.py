@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from bit_keras.models.variant import Architecture, Variant
-from bit_keras.training.memory import cost_of, default_micro_batches, pictures_to_keep
+from bit_keras.training.memory import batches_bytes, cost_of, default_micro_batches, pictures_to_keep
 
 
 def outputs_of_r14x05(side, classes):
@@ -55,6 +55,13 @@ def test_an_r50x1_takes_the_4_billion_multiply_adds_of_a_resnet50_at_224_pixels(
 @pytest.mark.parametrize(("free", "expected"), [(10**6, 1), (102_400, 1), (102_399, 2), (20_000, 8), (1, 512)])
 def test_micro_batches_are_the_smallest_power_of_two_that_fits_half_the_memory(free, expected):
     assert default_micro_batches(100, replica_batch=512, free=free) == expected
+
+
+# 10 pictures of 2 x 2 pixels, three float32 each: 480 bytes a batch.
+@pytest.mark.parametrize(("gpus", "expected"), [([], 7 * 480), (["GPU:0"], 2 * 480)])
+def test_batches_take_the_memory_of_those_that_are_there_at_once(gpus, expected, monkeypatch):
+    monkeypatch.setattr("tensorflow.config.list_physical_devices", lambda kind: gpus)
+    assert batches_bytes(10, 2) == expected
 
 
 def test_micro_batches_always_divide_the_batch():
