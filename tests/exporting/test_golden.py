@@ -1,6 +1,7 @@
 """The faster forms give the logits of the 2020 reference implementation."""
 
 import numpy as np
+import onnxruntime
 import pytest
 import tensorflow as tf
 
@@ -10,17 +11,33 @@ from tests.models.test_golden import PICTURES, UNITS
 
 # Of the recording, in float32: so far are the logits of the model in float64 from it.
 ROUNDING = 1e-5
+PIXELS = (PICTURES + 1) / 2
+
+
+@pytest.fixture(scope="module")
+def model():
+    return assign_seeded(bit.build("R50x1", num_classes=1000), UNITS["R50x1"], 1, 1000)
+
+
+@pytest.fixture(scope="module")
+def recorded(golden):
+    return np.asarray(golden("forward.json")["R50x1-1000"]["logits"]["96x80"]["first"])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("options", "constants"), [({}, None), ({"xla": True}, None), ({"xla": True}, 0)])
-def test_folded_logits_are_those_of_the_reference(golden, tmp_path, options, constants, monkeypatch):
+def test_folded_logits_are_those_of_the_reference(model, recorded, tmp_path, options, constants, monkeypatch):
     if constants is not None:  # then all weights are too large to be constants
         monkeypatch.setattr("bit_keras.exporting.saved_model.CONSTANT_BYTES", constants)
-    model = assign_seeded(bit.build("R50x1", num_classes=1000), UNITS["R50x1"], 1, 1000)
     module = tf.saved_model.load(str(bit.export(model, tmp_path / "out", fold=True, **options)))
-    pixels = (PICTURES + 1) / 2
-    singles = np.concatenate([module(pixels[:1]), module(pixels[1:])])  # by XLA, one may go a way of its own
-    recorded = golden("forward.json")["R50x1-1000"]["logits"]["96x80"]["first"]
-    for logits in (singles, module(pixels)):
+    singles = np.concatenate([module(PIXELS[:1]), module(PIXELS[1:])])  # by XLA, one may go a way of its own
+    for logits in (singles, module(PIXELS)):
         assert np.abs(logits[:, :16] - recorded).max() < ROUNDING + 1e-5
+
+
+@pytest.mark.slow
+def test_the_logits_of_the_onnx_file_are_those_of_the_reference(model, recorded, tmp_path):
+    file = bit.export(model, tmp_path / "model.onnx", format="onnx")
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    logits = session.run(["logits"], {"images": PIXELS.astype("float32")})[0]
+    assert np.abs(logits[:, :16] - recorded).max() < ROUNDING + 1e-5
