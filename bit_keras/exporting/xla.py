@@ -7,31 +7,37 @@ import tensorflow as tf
 from keras import ops
 
 from bit_keras.exporting.sums import sums_within_convolutions
-from bit_keras.layers.compiling import Statistics, compiling
+from bit_keras.layers.compiling import Arithmetic, compiling
 
 # Into how many strips a mean is cut: XLA's CPU compiler makes fast loops of sums of numbers as they lie in memory, and
-# slow ones of sums of something computed. So the strips are computed and added up, and what is left is summed, which
-# XLA does by itself only for more than 32 positions, and else together with what computes them.
-STRIPS, MOST_STRIPS, ALONE = 5, 14, 33
+# slow ones of sums of something computed. So the strips are computed and added up, and what is left is summed, which up
+# to 32 positions may be done together with what computes them.
+STRIPS, MANY_STRIPS, ALONE = 4, 8, 33
 PARTS = 32  # of a tensor, the first of which says around where its numbers are
 
 
-class PackedStatistics(Statistics):
-    """Both means in one pass over the tensors, and mean and variance."""
+class CompiledArithmetic(Arithmetic):
+    """Both means in one pass over the tensors, mean and variance too; and nothing computed twice."""
 
     def means(self, function, *tensors):
-        """Returns what `Statistics.means` does; XLA would make a loop for each, so both are one complex number."""
+        """Returns what `Arithmetic.means` does.
+
+        XLA would make a pass for each, so both are one tensor with one more axis, before that of the channels: the
+        second is computed of numbers that the caches still hold.
+        """
         size = ops.shape(tensors[0])[1]
-        strips = max(STRIPS, min(MOST_STRIPS, size // ALONE)) if isinstance(size, int) else STRIPS
+        are_enough = isinstance(size, int) and size >= MANY_STRIPS * ALONE  # an export does not know it
+        strips = MANY_STRIPS if are_enough else STRIPS
         length = size // strips
 
-        def packed(begin, end=None):
-            return tf.complex(*function(*(x[:, begin:end] for x in tensors)))
+        def both(begin, end=None):
+            results = function(*(x[:, begin:end] for x in tensors))
+            return tf.where([[True], [False]], *(result[:, :, None] for result in results))
 
-        first, *more = [packed(strip * length, (strip + 1) * length) for strip in range(strips)]
-        parts = sum(more, start=first), packed(strips * length)
-        total = sum(tf.reduce_sum(part, axis=1, keepdims=True) for part in parts)
-        return tuple(part / tf.cast(size, part.dtype) for part in (tf.math.real(total), tf.math.imag(total)))
+        added_up = sum(both(strip * length, (strip + 1) * length) for strip in range(strips))
+        total = sum(tf.reduce_sum(part, axis=1) for part in (added_up, both(strips * length)))
+        means = total / tf.cast(size, total.dtype)
+        return means[:, :1], means[:, 1:]
 
     def moments(self, x):
         """Returns mean and biased variance, by distances from the mean of a first part of x.
@@ -48,8 +54,22 @@ class PackedStatistics(Statistics):
         shift, squares = self.means(around, x)
         return start + shift, tf.maximum(squares - tf.square(shift), 0)  # rounded, the difference may be negative
 
+    def spread(self, groups, members):
+        """Returns what `Arithmetic.spread` does, as a product with zeros and ones.
 
-PACKED = PackedStatistics()
+        XLA would compute anything else again for each number of the large tensor that it goes into.
+        """
+        if tf.config.list_physical_devices("GPU"):
+            return super().spread(groups, members)  # their products are rounded to TensorFloat-32
+        ones = tf.repeat(tf.eye(groups.shape[-1], dtype=groups.dtype), members, axis=1)
+        return tf.matmul(groups[:, 0], ones)[:, None]
+
+    def scaled(self, x, mean, factor, offset):
+        """Returns what `Arithmetic.scaled` does, rounded less where the mean is large; in one pass anyway."""
+        return (x - mean) * factor + offset
+
+
+COMPILED = CompiledArithmetic()
 
 
 def compiled(outputs, model, constant_weights):
@@ -86,9 +106,9 @@ def layers_by_xla(model, is_on):
 
 @functools.cache
 def _compiled(function):
-    return tf.function(functools.partial(function, by=PACKED), jit_compile=True, autograph=False)
+    return tf.function(functools.partial(function, by=COMPILED), jit_compile=True, autograph=False)
 
 
 def fast_means(model):
     """Returns a context in which the model is traced in the form that XLA makes fast, for a caller who compiles all."""
-    return compiling(model, lambda function: functools.partial(function, by=PACKED), gradients=False)
+    return compiling(model, lambda function: functools.partial(function, by=COMPILED), gradients=False)

@@ -5,13 +5,17 @@ twice. Layers know how to be compiled, and nothing of compilers. JAX compiles wh
 """
 
 import contextlib
+import functools
 
 import keras
 from keras import ops
 
 
-class Statistics:
-    """Means over axis 1 of (a, b, c), each (a, 1, c); a compiler may bring others that it makes faster."""
+class Arithmetic:
+    """Steps of such a function in the form that is best uncompiled; for a compiler there may be others.
+
+    Statistics are over axis 1 of (a, b, c), and have length 1 there.
+    """
 
     def means(self, function, *tensors):
         """Returns the means of the two results of function(*tensors), which is elementwise.
@@ -27,14 +31,22 @@ class Statistics:
         # centre: its share is the mean of what is centred, 0, and would cost one more pass over the large tensor.
         return mean, ops.mean(ops.square(x - ops.stop_gradient(mean)), axis=1, keepdims=True)
 
+    def spread(self, groups, members):
+        """Returns the last axis with each number repeated for the members of its group."""
+        return ops.repeat(groups, members, axis=-1)
 
-PLAIN = Statistics()
+    def scaled(self, x, mean, factor, offset):
+        """Returns (x - mean) * factor + offset."""
+        return x * factor + (offset - mean * factor)  # because x - mean would be one more pass
+
+
+PLAIN = Arithmetic()
 
 
 class Compilable:
     """A layer, some of whose functions go through `compiler`.
 
-    It makes of a function of tensors, which takes `by` too, its `Statistics`, one of the tensors alone. With
+    It makes of a function of tensors, which takes `by` too, its `Arithmetic`, one of the tensors alone. With
     `has_gradients` the gradients are those that are written down, compiled too; else what follows from the operations.
     """
 
@@ -52,7 +64,7 @@ class Compilable:
         if not self.compiler:
             return forward(*values)[0]
         if not self.has_gradients:
-            return self.compiler(forward)(*map(_tensor, values))[0]
+            return self.compiler(_result_alone(forward))(*map(_tensor, values))
         fast_forward, fast_backward = self.compiler(forward), self.compiler(backward)
 
         @ops.custom_gradient
@@ -65,6 +77,16 @@ class Compilable:
             return result, gradient
 
         return function(*map(_tensor, values))
+
+
+@functools.cache
+def _result_alone(forward):
+    """Returns the function without what is kept for the gradient, which a compiled one would write down."""
+
+    def result(*tensors, by=PLAIN):
+        return forward(*tensors, by=by)[0]
+
+    return result
 
 
 def _tensor(value):

@@ -55,10 +55,8 @@ class GroupNorm(Compilable, keras.layers.Layer):
         self.built = True
 
     def call(self, inputs):
-        shape = ops.shape(inputs)
-        pictures = ops.reshape(inputs, (-1, shape[1] * shape[2], shape[3]))
         forward, backward = passes(self.groups, self.epsilon, self.activation)
-        return ops.reshape(self.compiled(forward, backward, pictures, self.gamma, self.beta), shape)
+        return self.compiled(forward, backward, inputs, self.gamma, self.beta)
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)
@@ -76,28 +74,35 @@ class GroupNorm(Compilable, keras.layers.Layer):
 def passes(groups, epsilon, activation):
     """Returns the forward and the backward pass, functions of tensors; the same ones for the same arguments."""
 
-    def over_groups(x):
-        """Returns the mean of each group, (batch, 1, channels), the same for all channels of a group."""
-        members = x.shape[-1] // groups
-        means = ops.mean(ops.reshape(x, (-1, 1, groups, members)), axis=-1)
-        return ops.repeat(means, members, axis=-1)
+    def flat(x, dtype):
+        """Returns (batch, positions, channels) of (batch, height, width, channels): a mean is over one axis."""
+        shape = ops.shape(x)
+        return ops.cast(ops.reshape(x, (-1, shape[1] * shape[2], shape[3])), dtype)
+
+    def of_groups(x):
+        """Returns the mean of each group, (batch, 1, groups), of (batch, 1, channels)."""
+        return ops.mean(ops.reshape(x, (-1, 1, groups, x.shape[-1] // groups)), axis=-1)
 
     def forward(x, gamma, beta, by=PLAIN):
         """Returns the output; and of each channel's group the mean and 1 / deviation, (batch, 1, channels)."""
-        dtype, x = x.dtype, ops.cast(x, gamma.dtype)
+        shape, dtype = ops.shape(x), x.dtype
+        x = flat(x, gamma.dtype)
+        members = x.shape[-1] // groups
         centre, variance = by.moments(x)
-        group_mean = over_groups(centre)
-        scale = ops.rsqrt(over_groups(variance + ops.square(centre - group_mean)) + epsilon)
-        y = _affine(x, gamma, beta, group_mean, scale)
-        return ops.cast(ops.relu(y) if activation else y, dtype), (group_mean, scale)
+        group_mean = by.spread(of_groups(centre), members)
+        group_variance = of_groups(variance + ops.square(centre - group_mean))
+        scale = by.spread(ops.rsqrt(group_variance + epsilon), members)
+        y = by.scaled(x, group_mean, gamma * scale, beta)
+        return ops.reshape(ops.cast(ops.relu(y) if activation else y, dtype), shape), (group_mean, scale)
 
     def backward(tensors, statistics, upstream, by=PLAIN):
         """Returns the gradients of x, gamma and beta from that of the output."""
         (x, gamma, beta), (group_mean, scale) = tensors, statistics
-        dtype, x, upstream = x.dtype, ops.cast(x, gamma.dtype), ops.cast(upstream, gamma.dtype)
+        shape, dtype = ops.shape(x), x.dtype
+        x, upstream = flat(x, gamma.dtype), flat(upstream, gamma.dtype)
 
         def active(x, upstream):
-            y = _affine(x, gamma, beta, group_mean, scale)
+            y = by.scaled(x, group_mean, gamma * scale, beta)
             return ops.where(y > 0, upstream, ops.zeros_like(upstream)) if activation else upstream
 
         def normal(x):
@@ -107,17 +112,15 @@ def passes(groups, epsilon, activation):
             upstream = active(x, upstream)
             return upstream, upstream * normal(x)
 
+        def over_groups(x):
+            return by.spread(of_groups(x), x.shape[-1] // groups)
+
         shift, stretch = by.means(shift_and_stretch, x, upstream)
         # Of a picture and group: what changes its mean and its deviation has no effect, and is taken out.
         taken_out = over_groups(gamma * shift) + normal(x) * over_groups(gamma * stretch)
         gradient = scale * (gamma * active(x, upstream) - taken_out)
         positions = ops.cast(ops.shape(x)[1], gamma.dtype)
         of_pictures = [ops.sum(one, axis=(0, 1)) * positions for one in (stretch, shift)]
-        return ops.cast(gradient, dtype), *of_pictures
+        return ops.reshape(ops.cast(gradient, dtype), shape), *of_pictures
 
     return forward, backward
-
-
-def _affine(x, gamma, beta, mean, scale):
-    # As one scale and one shift, because x - mean would be one more pass.
-    return x * (gamma * scale) + (beta - mean * gamma * scale)

@@ -9,8 +9,6 @@ import bit_keras as bit
 from tests.models.seeding import assign_seeded
 from tests.models.test_golden import PICTURES, UNITS
 
-# Of the recording, in float32: so far are the logits of the model in float64 from it.
-ROUNDING = 1e-5
 PIXELS = (PICTURES + 1) / 2
 
 
@@ -32,7 +30,7 @@ def test_folded_logits_are_those_of_the_reference(model, recorded, tmp_path, opt
     module = tf.saved_model.load(str(bit.export(model, tmp_path / "out", fold=True, **options)))
     singles = np.concatenate([module(PIXELS[:1]), module(PIXELS[1:])])  # by XLA, one may go a way of its own
     for logits in (singles, module(PIXELS)):
-        assert np.abs(logits[:, :16] - recorded).max() < ROUNDING + 1e-5
+        assert np.abs(logits[:, :16] - recorded).max() < 1e-5
 
 
 @pytest.mark.slow
@@ -40,4 +38,4 @@ def test_the_logits_of_the_onnx_file_are_those_of_the_reference(model, recorded,
     file = bit.export(model, tmp_path / "model.onnx", format="onnx")
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     logits = session.run(["logits"], {"images": PIXELS.astype("float32")})[0]
-    assert np.abs(logits[:, :16] - recorded).max() < ROUNDING + 1e-5
+    assert np.abs(logits[:, :16] - recorded).max() < 1e-5

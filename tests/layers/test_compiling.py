@@ -7,16 +7,16 @@ import pytest
 import tensorflow as tf
 
 import bit_keras as bit
-from bit_keras.exporting.xla import PACKED, STRIPS
+from bit_keras.exporting.xla import COMPILED, STRIPS
 from bit_keras.layers.compiling import PLAIN, compiling
 
 
 def as_it_is(function):
-    return functools.partial(function, by=PACKED)
+    return functools.partial(function, by=COMPILED)
 
 
 def by_xla(function):
-    return tf.function(functools.partial(function, by=PACKED), jit_compile=True, autograph=False)
+    return tf.function(functools.partial(function, by=COMPILED), jit_compile=True, autograph=False)
 
 
 def outcome(layer, x, compiler=None):
@@ -68,7 +68,7 @@ def test_compiled_group_norm_keeps_statistics_in_float32_under_bfloat16():
 def test_means_in_strips_are_the_means(positions):
     """None: as many as are not known before it runs."""
     x = np.random.default_rng(0).normal(size=(2, positions or 70, 3))
-    both = tf.function(lambda x: PACKED.means(lambda x: (x, x**2), x), [tf.TensorSpec((2, positions, 3), tf.float64)])
+    both = tf.function(lambda x: COMPILED.means(lambda x: (x, x**2), x), [tf.TensorSpec((2, positions, 3), tf.float64)])
     for found, values in zip(both(x), (x, x**2), strict=True):
         np.testing.assert_allclose(found, values.mean(1, keepdims=True), atol=1e-15)
 
@@ -76,11 +76,11 @@ def test_means_in_strips_are_the_means(positions):
 # Numbers around 1000 are stored to 2**-14; E[x^2] - E[x]^2 of them would be wrong by 0.06. So is PLAIN's mean, which is
 # why it has no deviation of 0.01 here.
 @pytest.mark.parametrize("by, mean, deviation", [
-    (PLAIN, 0, 1), (PLAIN, 1000, 1), (PLAIN, 0, 1e-4), (PACKED, 0, 1), (PACKED, 1000, 0.01), (PACKED, 0, 1e-4)
+    (PLAIN, 0, 1), (PLAIN, 1000, 1), (PLAIN, 0, 1e-4), (COMPILED, 0, 1), (COMPILED, 1000, 0.01), (COMPILED, 0, 1e-4)
 ])  # fmt: skip
 def test_moments_keep_their_digits_far_from_zero(by, mean, deviation):
     x = np.random.default_rng(0).normal(mean, deviation, (2, 300, 3)).astype("float32")
-    moments = tf.function(by.moments, jit_compile=by is PACKED)
+    moments = tf.function(by.moments, jit_compile=by is COMPILED)
     found, variance = moments(tf.constant(x))
     np.testing.assert_allclose(found, x.mean(1, keepdims=True, dtype="float64"), rtol=1e-6, atol=deviation * 1e-6)
     np.testing.assert_allclose(variance, x.var(1, keepdims=True, dtype="float64"), rtol=2e-4)
@@ -96,7 +96,7 @@ def test_moments_lose_five_bits_where_the_first_numbers_are_farthest_from_the_ot
     # A first part of 11 of 320 numbers, at 1000, and the others at 0: what the bound of the docstring is for.
     x = np.zeros((1, 320, 1), "float32")
     x[:, :11] = 1000
-    variance = PACKED.moments(tf.constant(x))[1]
+    variance = COMPILED.moments(tf.constant(x))[1]
     np.testing.assert_allclose(variance, x.var(1, keepdims=True, dtype="float64"), rtol=2**-24 * 32)
 
 
