@@ -43,26 +43,34 @@ from bit_keras.recipes.upstream import upstream_recipe
 from bit_keras.training.step import ReducedMomentum, TrainStep
 
 BATCHES = 16  # in a turn
-OURS, KEPT = "ours", "ours, kept in memory"
+OURS, KEPT, SCALED = "ours", "ours, kept in memory", "ours, scaled decoding"
+SHARED = ("crop", "min_area", "flip", "scaled_decoding")  # settings of a recipe that its pictures follow from
 STEPS = {  # network: (resize, crop, batch, steps in a turn)
     "R50x1": (160, 128, 32, 2),
     "R14x0.5": (40, 32, 64, 10),
 }
 
 
+def finetuning_rule(resize, crop, batch, scaled_decoding=False):
+    sizes = {"batch_size": batch, "resize": resize, "crop": crop}
+    return SimpleNamespace(**sizes, flip=True, mixup_alpha=0.0, scaled_decoding=scaled_decoding)
+
+
 def cases(examples, files):
     """Returns {case: {pipeline: dataset}}."""
     endless = Examples(tf.int64.max // 2, lambda index: examples.read(index % len(examples)))
     published = upstream_recipe("BiT-S")
-    recipe = SimpleNamespace(batch_size=BATCH, **{k: getattr(published, k) for k in ("crop", "min_area", "flip")})
+    recipe = SimpleNamespace(batch_size=BATCH, **{k: getattr(published, k) for k in SHARED})
     found = {}
     for resize, crop in ((160, 128), (512, 480)):
-        rule = SimpleNamespace(batch_size=BATCH, resize=resize, crop=crop, flip=True, mixup_alpha=0.0)
+        rule = finetuning_rule(resize, crop, BATCH)
         found[f"fine-tuning, {resize} to {crop} px"] = {
             PLAIN: plain_finetuning(files, resize, crop),
             OURS: training_batches(examples, rule, num_classes=2, seed=0),
             KEPT: training_batches(examples, rule, num_classes=2, seed=0, keep=True),
         }
+    rule = finetuning_rule(160, 128, BATCH, scaled_decoding=True)  # the one case whose pictures are twice as large
+    found["fine-tuning, 160 to 128 px"][SCALED] = training_batches(examples, rule, num_classes=2, seed=0)
     found[f"pre-training, {recipe.crop} px"] = {
         PLAIN: plain_pretraining(files, recipe.crop),
         OURS: upstream_batches(examples, recipe, num_classes=2, seed=0),
@@ -106,7 +114,7 @@ def rates(datasets, rounds):
 def waiting(examples, network, rounds):
     """Returns seconds of a step for batches in memory, and for those of the pipeline with and without keeping."""
     resize, crop, batch, steps = STEPS[network]
-    rule = SimpleNamespace(batch_size=batch, resize=resize, crop=crop, flip=True, mixup_alpha=0.0)
+    rule = finetuning_rule(resize, crop, batch)
     model = bit.build(network, num_classes=2, seed=0)
     step = TrainStep(model, ReducedMomentum(0.001, 0.9), tf.distribute.get_strategy(), batch_size=batch)
     first = next(iter(training_batches(examples, rule, num_classes=2, seed=0)))

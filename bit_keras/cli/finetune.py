@@ -49,8 +49,16 @@ flags.DEFINE_boolean(
 flags.DEFINE_float(
     "mixup_alpha", None, "departs from the rule: of mixup's Beta distribution, 0 for none", flag_values=FLAGS
 )
+flags.DEFINE_boolean(
+    "scaled_decoding",
+    None,
+    "departs from the rule: decode large JPEGs at a half, a quarter or an eighth for training; faster, other pixels",
+    flag_values=FLAGS,
+)
 
-OVERRIDES = ("resize", "crop", "batch_size", "steps", "base_learning_rate", "flip", "mixup_alpha")
+OVERRIDES = (
+    *("resize", "crop", "batch_size", "steps", "base_learning_rate", "flip", "mixup_alpha", "scaled_decoding"),
+)
 
 
 @dataclass(frozen=True)

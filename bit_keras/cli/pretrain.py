@@ -54,6 +54,12 @@ flags.DEFINE_list(
     "decay_epochs", None, DEPARTS + "epochs after which the rate is a tenth, such as 30,60", flag_values=FLAGS
 )
 flags.DEFINE_boolean("flip", None, DEPARTS + "whether pictures are mirrored at random", flag_values=FLAGS)
+flags.DEFINE_boolean(
+    "scaled_decoding",
+    None,
+    DEPARTS + "decode large JPEGs at a half, a quarter or an eighth; faster, other pixels",
+    flag_values=FLAGS,
+)
 
 OWN = (
     *("variant", "recipe", "normalization", "weight_standardization"),
@@ -61,7 +67,7 @@ OWN = (
 )
 OVERRIDES = (
     *("batch_size", "steps", "warmup_steps", "crop", "eval_resize", "epochs", "rate_per_256", "weight_decay"),
-    *("head_bias", "clip_norm", "min_area", "loss", "schedule", "decay", "decay_epochs", "flip"),
+    *("head_bias", "clip_norm", "min_area", "loss", "schedule", "decay", "decay_epochs", "flip", "scaled_decoding"),
 )
 
 

@@ -9,6 +9,7 @@ from bit_keras.data.keeping import kept
 from bit_keras.data.mixup import mixup
 from bit_keras.data.pictures import decode_picture
 from bit_keras.data.preprocessing import augmented, preprocess_eval, resized
+from bit_keras.data.scaled_decoding import decode_scaled
 from bit_keras.data.share import WHOLE
 from bit_keras.data.telling import check_label
 
@@ -28,7 +29,8 @@ def training_batches(examples, rule, *, num_classes, seed, start_step=0, keep=Fa
 
     Args:
         examples: the training split.
-        rule: a `HyperRule`, or anything with `batch_size`, `resize`, `crop`, `flip` and `mixup_alpha`.
+        rule: a `HyperRule`, or anything with `batch_size`, `resize`, `crop`, `flip`, `mixup_alpha` and
+            `scaled_decoding`.
         num_classes: width of the one-hot labels.
         seed: of the order, the augmentation and mixup.
         start_step: the first batch is that of this 0-based step.
@@ -38,7 +40,8 @@ def training_batches(examples, rule, *, num_classes, seed, start_step=0, keep=Fa
 
     def made(index):
         encoded, label = examples.read(index)
-        return resized(decode_picture(encoded), rule.resize), label
+        picture = decode_scaled(encoded, rule.resize) if rule.scaled_decoding else decode_picture(encoded)
+        return resized(picture, rule.resize), label
 
     picture_at = kept(made, len(examples), rule.resize) if keep else made
 

@@ -10,21 +10,23 @@ import tensorflow as tf
 from bit_keras.data.orientation import exif_orientation
 from bit_keras.data.pictures import decode_picture
 from bit_keras.data.preprocessing import mirrored, scaled
+from bit_keras.data.scaled_decoding import at_largest_ratio
 
 ASPECT = (0.75, 1.33)  # width over height; there
 ATTEMPTS = 100  # of TensorFlow, after which it takes the whole picture
 
 
-def decode_inception_crop(encoded, seeds, *, crop, min_area, flip):
+def decode_inception_crop(encoded, seeds, *, crop, min_area, flip, scale=False):
     """Returns float32 (crop, crop, 3) in [-1, 1], a random part of the picture in `encoded` bytes.
 
-    A JPEG is decoded only where the part lies. `seeds` is two int32 pairs: for the part, and for mirroring.
+    A JPEG is decoded only where the part lies, with `scale` at a half, a quarter or an eighth of its size where no side
+    of the part falls under `crop` then. `seeds` is two int32 pairs: for the part, and for mirroring.
     """
     # Turning changes where a part lies, so a picture that has to be turned is decoded whole, like other formats.
     is_plain_jpeg = tf.logical_and(tf.io.is_jpeg(encoded), exif_orientation(encoded) == 1)
     part = tf.cond(
         is_plain_jpeg,
-        lambda: _decoded_part(encoded, seeds[0], min_area),
+        lambda: _decoded_part(encoded, seeds[0], min_area, crop if scale else None),
         lambda: _part_of(decode_picture(encoded), seeds[0], min_area),
     )
     part.set_shape((None, None, 3))
@@ -43,9 +45,14 @@ def preprocess_central(picture, *, resize, crop):
     return scaled(tf.ensure_shape(resized[row : row + crop, column : column + crop], (crop, crop, 3)))
 
 
-def _decoded_part(encoded, seed, min_area):
-    row, column, height, width = _random_part(tf.io.extract_jpeg_shape(encoded), seed, min_area)
-    return tf.io.decode_and_crop_jpeg(encoded, tf.stack([row, column, height, width]), channels=3)
+def _decoded_part(encoded, seed, min_area, least):
+    """Returns a random part; scaled where `least` pixels of each side are enough."""
+    part = tf.stack(_random_part(tf.io.extract_jpeg_shape(encoded), seed, min_area))
+
+    def decode(ratio):
+        return tf.io.decode_and_crop_jpeg(encoded, part // ratio, channels=3, ratio=ratio)
+
+    return at_largest_ratio(decode, part[2:], least) if least else decode(1)
 
 
 def _part_of(picture, seed, min_area):

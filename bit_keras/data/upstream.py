@@ -82,5 +82,5 @@ def _served(batches, service):
 
 
 def _augmented(encoded, label, recipe, num_classes, seed):
-    options = {"crop": recipe.crop, "min_area": recipe.min_area, "flip": recipe.flip}
+    options = {"crop": recipe.crop, "min_area": recipe.min_area, "flip": recipe.flip, "scale": recipe.scaled_decoding}
     return decode_inception_crop(encoded, tf.random.split(seed, 2), **options), targets(label, num_classes)

@@ -38,22 +38,23 @@ class Momentum(keras.optimizers.Optimizer):
         self._decays = [self.kernel_decay if variable.name == "kernel" else 0.0 for variable in variables]
 
     def update_step(self, gradient, variable, learning_rate):
-        velocity, accumulated, change = self._next(gradient, variable, learning_rate)
-        self.assign(velocity, accumulated)
-        self.assign_sub(variable, change)
+        index, dtype = self._get_variable_index(variable), variable.dtype
+        velocity = self.velocities[index]
+        now = ops.cast(gradient, dtype), velocity, variable, ops.cast(learning_rate, dtype)
+        for state, value in zip((velocity, variable), self._after(self._decays[index], *now), strict=True):
+            self.assign(state, value)
 
-    def _next(self, gradient, variable, learning_rate):
-        """Returns the variable of the velocity, its next value, and what is to be taken from `variable`."""
-        index = self._get_variable_index(variable)
-        velocity, decay = self.velocities[index], ops.cast(self._decays[index], variable.dtype)
-        gradient, rate = ops.cast(gradient, variable.dtype), ops.cast(learning_rate, variable.dtype)
-        if self._decays[index] and not self.decoupled:
-            gradient += decay * variable
-        accumulated = ops.cast(self.momentum, variable.dtype) * velocity + gradient
-        change = rate * accumulated
-        if self._decays[index] and self.decoupled:
-            change += rate * decay * variable
-        return velocity, accumulated, change
+    def _after(self, decay, gradient, velocity, weights, rate):
+        """Returns velocity and weights after the step."""
+        dtype = weights.dtype
+        decay, momentum = ops.cast(decay, dtype) if decay else None, ops.cast(self.momentum, dtype)
+        if decay is not None and not self.decoupled:
+            gradient += decay * weights
+        velocity = momentum * velocity + gradient
+        change = rate * velocity
+        if decay is not None and self.decoupled:
+            change += rate * decay * weights
+        return velocity, weights - change
 
     def get_config(self):
         own = {"momentum": self.momentum, "kernel_decay": self.kernel_decay, "decoupled": self.decoupled}

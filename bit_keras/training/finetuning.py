@@ -18,6 +18,7 @@ class Overrides(TypedDict, total=False):
     steps: int | None
     base_learning_rate: float | None
     flip: bool | None
+    scaled_decoding: bool | None
     mixup_alpha: float | None
 
 

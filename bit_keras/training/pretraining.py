@@ -27,6 +27,7 @@ class RecipeSettings(TypedDict, total=False):
     crop: int | None
     eval_resize: int | None
     flip: bool | None
+    scaled_decoding: bool | None
     min_area: float | None
 
 

@@ -29,16 +29,24 @@ class ReducedMomentum(Momentum):
     """
 
     skips = False
+    xla = False  # whether XLA compiles the steps of kernels, which otherwise go through memory twice as often
 
-    def update_step(self, gradient, variable, learning_rate):
-        """Takes the step, or where it skips, that of the gradients that are numbers."""
+    def _after(self, decay, gradient, *others):
+        if self.xla and len(gradient.shape) > 1:
+            return self._compiled(decay, *map(tf.convert_to_tensor, (gradient, *others)))
+        return self._unless_nan(decay, gradient, *others)
+
+    @tf.function(jit_compile=True, autograph=False)
+    def _compiled(self, decay, *tensors):
+        return self._unless_nan(decay, *tensors)
+
+    def _unless_nan(self, decay, gradient, velocity, weights, rate):
+        """Returns velocity and weights after the step; where it skips, after that of the gradients that are numbers."""
+        after = super()._after(decay, gradient, velocity, weights, rate)
         if not self.skips:
-            super().update_step(gradient, variable, learning_rate)
-            return
-        velocity, accumulated, change = self._next(gradient, variable, learning_rate)
+            return after
         is_given = ops.logical_not(ops.isnan(gradient))
-        self.assign(velocity, ops.where(is_given, accumulated, velocity))
-        self.assign_sub(variable, ops.where(is_given, change, ops.zeros_like(change)))
+        return tuple(ops.where(is_given, new, old) for new, old in zip(after, (velocity, weights), strict=True))
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
         # Keras would add them up once more. The hook is private; tests/training/test_step.py fails if it goes.
@@ -66,7 +74,7 @@ class TrainStep:
             with group normalization not the result.
         loss: from (labels, logits) to the loss of each example.
         clip_norm: largest global norm of the gradient, or None.
-        xla: whether XLA compiles the normalizations.
+        xla: whether XLA compiles the normalizations and the optimizer's steps of kernels.
         remat: whether the gradient computes the interiors of the units again instead of keeping them.
 
     Raises:
@@ -100,7 +108,7 @@ class TrainStep:
         with strategy.scope():
             optimizer.build(model.trainable_variables)
             self.loss_scale = LossScale() if any(layer.compute_dtype == "float16" for layer in model.layers) else None
-        optimizer.skips = self.loss_scale is not None
+        optimizer.skips, optimizer.xla = self.loss_scale is not None, xla
 
     @property
     def state(self):

@@ -11,11 +11,12 @@ from tests.cli.conftest import command
 FLAGS = {
     "presets": "",
     "finetune": "model rule workdir seed strategy precision micro_batches [no]xla [no]remat [no]strict [no]resume "
-    "save_every eval_every [no]dry_run resize crop batch_size steps base_learning_rate [no]flip mixup_alpha",
+    "save_every eval_every [no]dry_run resize crop batch_size steps base_learning_rate [no]flip mixup_alpha "
+    "[no]scaled_decoding",
     "pretrain": "variant recipe workdir seed strategy precision micro_batches [no]xla [no]remat [no]strict [no]resume "
     "save_every eval_every [no]dry_run normalization [no]weight_standardization probe_data [no]shard_files "
     "data_service join_seconds batch_size steps warmup_steps crop eval_resize epochs rate_per_256 weight_decay "
-    "head_bias clip_norm min_area loss schedule decay decay_epochs [no]flip",
+    "head_bias clip_norm min_area loss schedule decay decay_epochs [no]flip [no]scaled_decoding",
     "evaluate": "split labels image_size batch_size seed [no]strict",
     "probe": "examples_per_class repeats image_size batch_size seed [no]strict",
     "predict": "labels image_size top batch_size [no]json [no]strict",

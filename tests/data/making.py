@@ -67,9 +67,9 @@ def png_with_exif(png, block):
     return png[:33] + struct.pack(">I", len(block)) + chunk + struct.pack(">I", zlib.crc32(chunk)) + png[33:]
 
 
-def in_memory(pictures, labels):
-    """Returns `Examples` of arrays, kept as PNG."""
-    files = tf.constant([encoded(picture, "png") for picture in pictures])
+def in_memory(pictures, labels, form="png", **options):
+    """Returns `Examples` of arrays, kept in Pillow's format `form`."""
+    files = tf.constant([encoded(picture, form, **options) for picture in pictures])
     labels = tf.constant(labels, tf.int64)
     return Examples(len(pictures), lambda index: (files[index], labels[index]))
 

@@ -13,7 +13,8 @@ from tests.data.making import in_memory, noise
 
 
 def rule(**changes):
-    return SimpleNamespace(**{"batch_size": 4, "resize": 2, "crop": 2, "flip": True, "mixup_alpha": 0.0} | changes)
+    settings = {"batch_size": 4, "resize": 2, "crop": 2, "flip": True, "mixup_alpha": 0.0, "scaled_decoding": False}
+    return SimpleNamespace(**settings | changes)
 
 
 def numbered(size):

@@ -12,7 +12,7 @@ from bit_keras.data.keeping import kept, kept_bytes
 from tests.data.making import in_memory, noise
 
 LABELS = [0, 1, 2, 0, 1, 2, 0]
-RULE = SimpleNamespace(batch_size=4, resize=14, crop=8, flip=True, mixup_alpha=0.3)
+RULE = SimpleNamespace(batch_size=4, resize=14, crop=8, flip=True, mixup_alpha=0.3, scaled_decoding=False)
 
 
 def examples():

@@ -55,9 +55,9 @@ def test_pictures_of_an_area_of_at_least_96_squared_get_512_and_480(image_size):
     assert (rule.resize, rule.crop) == (512, 480)
 
 
-def test_both_sources_share_rate_batch_and_flip():
+def test_both_sources_share_rate_batch_flip_and_decoding():
     for rule in (bit.HyperRule(100, PHOTO), paper_rule(100)):
-        assert (rule.base_learning_rate, rule.batch_size, rule.flip) == (0.003, 512, True)
+        assert (rule.base_learning_rate, rule.batch_size, rule.flip, rule.scaled_decoding) == (0.003, 512, True, False)
 
 
 @pytest.mark.parametrize(
