@@ -61,7 +61,7 @@ class Keras:
 
 
 class Compiled(Keras):
-    """A model whose normalizations XLA compiles, as it does in long runs."""
+    """A model whose normalizations and optimizer XLA compiles, as it does in long runs."""
 
     inference = None
 

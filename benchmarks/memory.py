@@ -44,10 +44,10 @@ def measured(variant, side, pictures, precision, form, parts):
     model = bit.build(variant, num_classes=CLASSES, seed=0, dtype=precision)
     options = {"batch_size": pictures * parts, "micro_batches": parts, "remat": form == "remat"}
     step = TrainStep(model, ReducedMomentum(0.01, 0.9), tf.distribute.get_strategy(), **options)
-    rule = {"batch_size": pictures * parts, "resize": side * 16 // 15, "crop": side, "flip": True, "mixup_alpha": 0.1}
-    rule["scaled_decoding"] = False
+    sizes = {"batch_size": pictures * parts, "resize": side * 16 // 15, "crop": side}
+    rule = SimpleNamespace(**sizes, flip=True, mixup_alpha=0.1, scaled_decoding=False)
     examples = open_data("digits", seed=0, strict=False).splits["train"]
-    batches = iter(training_batches(examples, SimpleNamespace(**rule), num_classes=CLASSES, seed=0))
+    batches = iter(training_batches(examples, rule, num_classes=CLASSES, seed=0))
     for _ in range(STEPS):
         step.run(batches, np.int32(1)).numpy()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before

@@ -57,7 +57,14 @@ flags.DEFINE_boolean(
 )
 
 OVERRIDES = (
-    *("resize", "crop", "batch_size", "steps", "base_learning_rate", "flip", "mixup_alpha", "scaled_decoding"),
+    "resize",
+    "crop",
+    "batch_size",
+    "steps",
+    "base_learning_rate",
+    "flip",
+    "mixup_alpha",
+    "scaled_decoding",
 )
 
 

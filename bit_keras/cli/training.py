@@ -40,7 +40,7 @@ def define_training_flags(flag_values, strategies):
     flags.DEFINE_boolean(
         "xla",
         None,
-        "compile the normalizations: faster steps, a slower start (default: if it pays)",
+        "compile normalizations and optimizer: faster steps, a slower start (default: if it pays)",
         flag_values=flag_values,
     )
     flags.DEFINE_boolean(

@@ -1,7 +1,7 @@
 """JPEGs decoded at a half, a quarter or an eighth of their size: of fewer frequencies, so in less time.
 
 The pixels are means over those of the whole picture, not those that the released code takes from it, so this departs
-from the recipes and is only for training pictures.
+from the recipes and is only for training pictures. libjpeg rounds sides up, which is not counted on here.
 """
 
 import functools
@@ -27,7 +27,7 @@ def decode_scaled(encoded, side):
 
 
 def at_largest_ratio(decode, sides, least):
-    """Returns decode(ratio=...), by the largest ratio at which none of the int32 `sides` falls under `least`."""
+    """Returns decode(ratio=...), by the largest ratio that still leaves `least` of each of the int32 `sides`."""
     times = tf.reduce_min(sides) // least
     number = tf.reduce_sum(tf.cast(times >= RATIOS[1:], tf.int32))
     return tf.switch_case(number, [functools.partial(decode, ratio=ratio) for ratio in RATIOS])

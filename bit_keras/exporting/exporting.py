@@ -52,11 +52,12 @@ def export(
             single pictures, but nothing of it is trainable, and `bit.finetune` refuses it. `receipt.json` and
             `assets/bit_keras.json` say which it is ("folded"). ONNX files never train, and neither do copies of a
             folded SavedModel, so they are folded whatever this says.
-        xla: for CPUs, where sizes and numbers of pictures are few: has XLA compile the normalizations of the folded
-            SavedModel when it is first called with new ones, which takes seconds. Weights of up to 256 MiB are written
-            twice, as variables, which `bit.load` reads, and as constants of the graph, which alone count when it is
-            called; that takes 40 times their memory while it is written, 20 times in use and 7 times more for each new
-            size or number. Of larger weights all is compiled for one picture. `receipt.json` has "xla". Needs `fold`.
+        xla: for CPUs alone (others would round the statistics), where sizes and numbers of pictures are few: has XLA
+            compile the normalizations of the folded SavedModel when it is first called with new ones, which takes
+            seconds. Weights of up to 256 MiB are written twice, as variables, which `bit.load` reads, and as constants
+            of the graph, which alone count when it is called; that takes 40 times their memory while it is written, 20
+            times in use and 7 times more for each new size or number. Of larger weights all is compiled for one
+            picture. `receipt.json` has "xla". Needs `fold`.
         overwrite: replaces an older SavedModel or ONNX file, once the new one is whole; anything else is never
             replaced.
 

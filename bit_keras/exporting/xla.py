@@ -57,10 +57,11 @@ class CompiledArithmetic(Arithmetic):
     def spread(self, groups, members):
         """Returns what `Arithmetic.spread` does, as a product with zeros and ones.
 
-        XLA would compute anything else again for each number of the large tensor that it goes into.
+        XLA would compute anything else again for each number of the large tensor that it goes into. What is no number
+        in one group is then none in all of a picture.
         """
-        if tf.config.list_physical_devices("GPU"):
-            return super().spread(groups, members)  # their products are rounded to TensorFloat-32
+        if any(device.device_type != "CPU" for device in tf.config.list_physical_devices()):
+            return super().spread(groups, members)  # GPUs and TPUs round what they multiply
         ones = tf.repeat(tf.eye(groups.shape[-1], dtype=groups.dtype), members, axis=1)
         return tf.matmul(groups[:, 0], ones)[:, None]
 

@@ -39,20 +39,21 @@ class Momentum(keras.optimizers.Optimizer):
 
     def update_step(self, gradient, variable, learning_rate):
         index, dtype = self._get_variable_index(variable), variable.dtype
+        gradient, rate = ops.cast(gradient, dtype), ops.cast(learning_rate, dtype)
         velocity = self.velocities[index]
-        now = ops.cast(gradient, dtype), velocity, variable, ops.cast(learning_rate, dtype)
-        for state, value in zip((velocity, variable), self._after(self._decays[index], *now), strict=True):
+        after = self._after(self._decays[index], gradient, velocity, variable, rate)
+        for state, value in zip((velocity, variable), after, strict=True):
             self.assign(state, value)
 
     def _after(self, decay, gradient, velocity, weights, rate):
-        """Returns velocity and weights after the step."""
-        dtype = weights.dtype
-        decay, momentum = ops.cast(decay, dtype) if decay else None, ops.cast(self.momentum, dtype)
-        if decay is not None and not self.decoupled:
+        """Returns velocity and weights after the step; `decay` is a Python number."""
+        # Not `cast`, which would make float32 of a Python number first.
+        decay, momentum = (ops.convert_to_tensor(number, weights.dtype) for number in (decay, self.momentum))
+        if self.kernel_decay and not self.decoupled:
             gradient += decay * weights
         velocity = momentum * velocity + gradient
         change = rate * velocity
-        if decay is not None and self.decoupled:
+        if self.kernel_decay and self.decoupled:
             change += rate * decay * weights
         return velocity, weights - change
 

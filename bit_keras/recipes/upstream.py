@@ -46,9 +46,9 @@ class UpstreamRecipe:
         eval_resize: side in pixels that evaluation resizes the shorter side to; then the middle square of `crop` is
             cut.
         flip: whether training pictures are mirrored at random.
-        scaled_decoding: whether parts of large JPEGs are decoded at a half, a quarter or an eighth of their size, where
-            no side falls under `crop` then: in less time, into other pixels.
         min_area: least share of a picture that a crop covers, above 0 up to 1.
+        scaled_decoding: whether parts of large JPEGs are decoded at a half, a quarter or an eighth of their size, where
+            no side falls under `crop` then: in less time, into other pixels. Those that EXIF data turn are not.
         origin: the recipe that this one was scaled from, against which `departures` compares.
 
     Raises:
@@ -71,8 +71,8 @@ class UpstreamRecipe:
     crop: int = 224  # paper, appendix
     eval_resize: int = 256  # big_vision, bit_i1k.py
     flip: bool = True  # paper, appendix
-    scaled_decoding: bool = False  # big_vision, pp/ops_image.py, decodes at full size; the paper does not say
     min_area: float = 0.05  # the "inception crop"; big_vision, pp/ops_image.py
+    scaled_decoding: bool = False  # there, at full size; the paper does not say
     origin: "UpstreamRecipe | None" = field(default=None, repr=False, compare=False)
 
     def __post_init__(self):

@@ -58,8 +58,8 @@ def finetune(
         precision: "float32", "mixed_bfloat16" or "mixed_float16".
         micro_batches: equal parts that each device's batch is computed in; None for the smallest power of two whose
             activations fit half the free memory.
-        xla: whether XLA compiles the normalizations, which makes a step on CPUs faster and its first one slower; None
-            decides by the arithmetic of the whole run.
+        xla: whether XLA compiles the normalizations and the optimizer's steps of kernels, which makes a step on CPUs
+            faster and the first one slower; None decides by the arithmetic of the whole run.
         remat: whether the gradient computes the interiors of the units again instead of keeping them, for large
             pictures and networks: less memory, more time. Not with batch normalization.
         strict: whether a broken picture stops the run; otherwise it is named and left out.

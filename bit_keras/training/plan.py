@@ -31,7 +31,7 @@ class Plan:
         head: trainable parameters of the head.
         num_replicas: devices that share a batch.
         micro_batches: parts of a replica's batch.
-        xla: whether XLA compiles the normalizations.
+        xla: whether XLA compiles the normalizations and the optimizer's steps of kernels.
         remat: whether the interiors of the units are computed again for the gradient.
         picture_bytes: memory of one picture's activations.
         free_bytes: free memory for one replica.
@@ -99,7 +99,7 @@ class Plan:
 
     def _model(self):
         trainable, total = self.backbone
-        by = ", normalizations by XLA" * self.xla + ", units computed twice" * self.remat
+        by = ", normalizations and optimizer by XLA" * self.xla + ", units computed twice" * self.remat
         return f"{self.model}{by}; trainable: {trainable:,} of {total:,} backbone parameters, {self.head:,} of the head"
 
     def _memory(self):

@@ -31,19 +31,20 @@ class ReducedMomentum(Momentum):
     skips = False
     xla = False  # whether XLA compiles the steps of kernels, which otherwise go through memory twice as often
 
-    def _after(self, decay, gradient, *others):
-        if self.xla and len(gradient.shape) > 1:
-            return self._compiled(decay, *map(tf.convert_to_tensor, (gradient, *others)))
-        return self._unless_nan(decay, gradient, *others)
+    def _after(self, decay, gradient, velocity, weights, rate):
+        if not self.xla or len(gradient.shape) < 2:
+            return self._unless_nan(self.skips, decay, gradient, velocity, weights, rate)
+        tensors = map(tf.convert_to_tensor, (gradient, velocity, weights, rate))
+        return self._compiled(self.skips, decay, *tensors)
 
     @tf.function(jit_compile=True, autograph=False)
-    def _compiled(self, decay, *tensors):
-        return self._unless_nan(decay, *tensors)
+    def _compiled(self, skips, decay, gradient, velocity, weights, rate):
+        return self._unless_nan(skips, decay, gradient, velocity, weights, rate)
 
-    def _unless_nan(self, decay, gradient, velocity, weights, rate):
+    def _unless_nan(self, skips, decay, gradient, velocity, weights, rate):
         """Returns velocity and weights after the step; where it skips, after that of the gradients that are numbers."""
         after = super()._after(decay, gradient, velocity, weights, rate)
-        if not self.skips:
+        if not skips:
             return after
         is_given = ops.logical_not(ops.isnan(gradient))
         return tuple(ops.where(is_given, new, old) for new, old in zip(after, (velocity, weights), strict=True))

@@ -1,4 +1,4 @@
-"""When it pays to have XLA compile the normalizations."""
+"""When it pays to have XLA compile the normalizations and the optimizer."""
 
 import tensorflow as tf
 

@@ -65,14 +65,17 @@ def test_training_pictures_are_scaled_if_the_rule_says_so(is_scaled):
     assert (images.numpy().std() < 0.2) == is_scaled  # of 64 pixels each, 0.07; of 4, 0.3
 
 
-def test_parts_of_large_jpegs_are_scaled_where_they_lie():
-    data = tf.constant(jpeg(640, 800))
+@pytest.mark.parametrize("orientation", [1, 6])  # those that are turned are not scaled
+def test_parts_of_large_jpegs_are_scaled_where_they_lie(orientation):
+    rows, columns = np.meshgrid(np.linspace(0, 255, 640), np.linspace(0, 255, 800), indexing="ij")  # red, green
+    picture = np.stack([rows, columns, np.zeros_like(rows)], -1).astype("uint8")
+    data = tf.constant(encoded(picture, "jpeg", quality=95, subsampling=0, exif=exif(orientation)))
     plain, scaled = (
         decode_inception_crop(data, SEEDS, crop=32, min_area=0.2, flip=False, scale=scale).numpy()
         for scale in (False, True)
     )
-    assert np.abs(plain - scaled).max() > 0
-    np.testing.assert_allclose(scaled, plain, atol=0.1)
+    assert (np.abs(plain - scaled).max() > 0) == (orientation == 1)
+    np.testing.assert_allclose(scaled, plain, atol=4 / 127.5)  # 4 of 255 are 10 rows or 13 columns
 
 
 def test_parts_that_are_small_are_decoded_as_they_are():

@@ -1,6 +1,7 @@
 """Upstream batches: one order for all hosts, none of what is skipped is read, several labels, own files, a service."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -33,6 +34,15 @@ def assert_equal(first, second):
 
 def rows(batches):
     return [np.concatenate(arrays) for arrays in zip(*batches, strict=True)]
+
+
+@pytest.mark.parametrize("is_scaled", [False, True])
+def test_large_jpegs_are_scaled_if_the_recipe_says_so(is_scaled):
+    picture = np.stack([noise(64, 64)[..., 0]] * 3, -1)  # of pixels on their own, whose means are grey
+    recipe = replace(RECIPE, min_area=0.8, scaled_decoding=is_scaled)
+    made_of = in_memory([picture] * 3, [0, 1, 2], form="jpeg", quality=95)
+    images, _ = next(iter(upstream_batches(made_of, recipe, num_classes=3, seed=0)))
+    assert (images.numpy().std() < 0.2) == is_scaled  # of 64 pixels each 0.07, of 4 0.3
 
 
 @pytest.mark.parametrize("hosts", [2, 4])

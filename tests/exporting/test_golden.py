@@ -9,9 +9,6 @@ import bit_keras as bit
 from tests.models.seeding import assign_seeded
 from tests.models.test_golden import PICTURES, UNITS
 
-# Of the recording, in float32: so far are the logits of the model in float64 from it, and ONNX Runtime's sums may be on
-# the other side.
-ROUNDING = 1e-5
 PIXELS = (PICTURES + 1) / 2
 
 
@@ -41,4 +38,5 @@ def test_the_logits_of_the_onnx_file_are_those_of_the_reference(model, recorded,
     file = bit.export(model, tmp_path / "model.onnx", format="onnx")
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     logits = session.run(["logits"], {"images": PIXELS.astype("float32")})[0]
-    assert np.abs(logits[:, :16] - recorded).max() < 1e-5 + ROUNDING
+    # The recording is in float32: the logits of the model in float64 are 0.9e-5 from it, and these on the other side.
+    assert np.abs(logits[:, :16] - recorded).max() < 2e-5

@@ -39,7 +39,7 @@ def random_layer(layer, x):
 
 
 # Fewer positions than strips, a multiple of them, and neither.
-@pytest.mark.parametrize("side", [(1, 2), (4, STRIPS), (5, 7), (20, 24)])
+@pytest.mark.parametrize("side", [(1, 1), (1, 2), (4, STRIPS), (5, 7), (20, 24)])
 @pytest.mark.parametrize("activation", [None, "relu"])
 @pytest.mark.parametrize("compiler", [as_it_is, by_xla])
 def test_compiled_group_norm_and_its_gradient_are_those_of_the_plain_one(side, activation, compiler):
@@ -84,6 +84,18 @@ def test_moments_keep_their_digits_far_from_zero(by, mean, deviation):
     found, variance = moments(tf.constant(x))
     np.testing.assert_allclose(found, x.mean(1, keepdims=True, dtype="float64"), rtol=1e-6, atol=deviation * 1e-6)
     np.testing.assert_allclose(variance, x.var(1, keepdims=True, dtype="float64"), rtol=2e-4)
+
+
+def test_groups_are_spread_to_the_last_bit():
+    groups = np.random.default_rng(0).normal(size=(2, 1, 32)).astype("float32")
+    spread = tf.function(lambda groups: COMPILED.spread(groups, 3), jit_compile=True)(groups)
+    np.testing.assert_array_equal(spread, groups.repeat(3, -1))
+
+
+def test_scaling_keeps_its_digits_where_the_mean_is_large():
+    x, mean = np.float32([[[1000.25], [999.5]]]), np.float32([[[1000.0]]])
+    scaled = COMPILED.scaled(tf.constant(x), mean, np.float32([[[1 / 3]]]), np.float32([[[1.0]]]))
+    np.testing.assert_allclose(scaled, (x - 1000) / 3 + 1, rtol=1e-7)
 
 
 def test_compiled_group_norm_of_a_large_constant_is_finite():

@@ -115,6 +115,7 @@ def test_numbers_of_numpy_and_a_variant_are_taken():
         ({"steps": 1.5}, "`steps` as a whole number.*1.5"),
         ({"base_learning_rate": "fast"}, "`base_learning_rate` as a number.*'fast'"),
         ({"flip": "no"}, "`flip` as True or False.*'no'"),
+        ({"scaled_decoding": 2}, "`scaled_decoding` as True or False.*2"),
         ({"variant": "R50"}, "a variant such as 'R50x1'.*'R50'"),
     ],
 )

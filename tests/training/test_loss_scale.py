@@ -35,9 +35,10 @@ def numbers(step):
     return [variable.numpy() for name, variable in step.state.items() if not name.startswith("loss_scale")]
 
 
+@pytest.mark.parametrize("xla", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("overflowing", range(REPLICAS))
-def test_overflow_on_any_replica_skips_the_step_on_all_and_halves_the_scale(overflowing):
-    step = float16_step(make_strategy("mirrored:2"))
+def test_overflow_on_any_replica_skips_the_step_on_all_and_halves_the_scale(overflowing, xla):
+    step = float16_step(make_strategy("mirrored:2"), xla=xla)
     one_step(step, pictures())  # so that there is momentum to lose
     before, scale = numbers(step), float(step.loss_scale.scale.numpy())
     images = pictures()
