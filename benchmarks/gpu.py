@@ -53,24 +53,25 @@ def ours(model, images, labels):
     optimizer.build(model.trainable_variables)
     state = {"weights": trainable, "slots": [v.value for v in optimizer.variables]}
 
-    def loss(weights):
+    # The pictures are arguments: what is closed over becomes a constant of what is compiled.
+    def loss(weights, images, labels):
         logits, _ = model.stateless_call(weights, others, images, training=True)
         return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=1))
 
     @jax.jit
-    def infer(weights):
+    def infer(weights, images):
         return model.stateless_call(weights, others, images, training=False)[0]
 
     @jax.jit
-    def step(weights, slots):
-        value, gradients = jax.value_and_grad(loss)(weights)
+    def step(weights, slots, images, labels):
+        value, gradients = jax.value_and_grad(loss)(weights, images, labels)
         return value, *optimizer.stateless_apply(slots, gradients, weights)
 
     def train():
-        value, state["weights"], state["slots"] = step(state["weights"], state["slots"])
+        value, state["weights"], state["slots"] = step(state["weights"], state["slots"], images, labels)
         return value
 
-    return {"inference": lambda: infer(trainable), "training": train}
+    return {"inference": lambda: infer(trainable, images), "training": train}
 
 
 def peers(variant, batch, side, precision):

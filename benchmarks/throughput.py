@@ -71,6 +71,8 @@ def case(workers, task, batch, side, rounds):
     """Returns {form: {"seconds": of each round, "peak_bytes"}} of those that got through."""
     prepared = {form: worker.ask({"task": task, "batch": batch, "side": side}) for form, worker in workers.items()}
     able = {form: workers[form] for form, is_ready in prepared.items() if is_ready}
+    for form in prepared.keys() - able.keys():
+        print(f"Without {form}, which did not get through.")
     answers = {form: [] for form in able}
     for _ in range(rounds):
         for form, worker in able.items():
@@ -127,7 +129,7 @@ def _told(quartiles):
 def draw(results, path):
     import matplotlib.pyplot as plt
 
-    figure, axis = plt.subplots(figsize=(9, 4))
+    figure, axis = plt.subplots(figsize=(13, 4))
     forms = [form for form in FORMS if form != BOUND and any(form in rows for rows in results.values())]
     width = 0.9 / len(forms)
     for number, form in enumerate(forms):
@@ -137,7 +139,7 @@ def draw(results, path):
     axis.axhline(1, color="black", linewidth=0.8)
     axis.set_xticks(range(len(results)), [name.replace(", ", "\n") for name in results])
     axis.set(ylabel="speed of convolutions and ReLU alone = 1")
-    axis.legend(fontsize=8)
+    axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     figure.savefig(path, dpi=110, bbox_inches="tight")
 
 
@@ -149,7 +151,7 @@ def is_case(task, *numbers):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--variant", default="R50x1")
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=7, choices=range(1, 1000), metavar="ROUNDS")
     parser.add_argument("--cases", default=CASES, help="task:batch:pixels, several with commas between them")
     parser.add_argument("--forms", default=";".join(FORMS), help="some of them, with semicolons between")
     options = parser.parse_args()

@@ -51,8 +51,9 @@ def fit_to(rule: HyperRule | UpstreamRecipe, model, memory: float, *, replicas: 
 
     In float32 with all activations kept; in float32 with units recomputed; in mixed_bfloat16 with units recomputed. Of
     each, the fewest parts, a power of two, that fit. The model of memory was measured on CPUs, where predictions lay
-    within 15 % of the peaks (benchmarks/memory.py), batches that are made ahead included; XLA, which long runs use
-    there, needs less. Of a GPU's memory two batches are counted, as the others are in the machine's.
+    within 15 % of the peaks (benchmarks/memory.py), batches that are made ahead included. XLA, which long runs use
+    there, needs 0.9 to 1.06 times as much (throughput.json). Of a GPU's memory two batches are counted, as the others
+    are in the machine's.
 
     Args:
         rule: the run's `HyperRule` or `UpstreamRecipe`.
