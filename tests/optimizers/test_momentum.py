@@ -39,7 +39,17 @@ def test_keras_sgd_does_not_feel_the_fall_at_once():
 
 
 def test_constant_rate_gives_the_weights_of_keras_sgd():
-    assert by(bit.Momentum(0.1, 0.9)) == pytest.approx(by(keras.optimizers.SGD(0.1, 0.9)), abs=1e-12)
+    momentum = 0.875  # which float32 has, through which Keras's goes
+    assert by(bit.Momentum(0.1, momentum)) == pytest.approx(by(keras.optimizers.SGD(0.1, momentum)), abs=1e-12)
+
+
+def test_in_float64_the_momentum_is_not_rounded_to_float32():
+    found = by(bit.Momentum(0.125, 0.9))
+    weights, velocity = START.copy(), np.zeros(5)
+    for gradient in GRADIENTS:
+        velocity = 0.9 * velocity + gradient
+        weights = weights - 0.125 * velocity
+    np.testing.assert_allclose(found, weights, rtol=0, atol=1e-14)
 
 
 def test_default_momentum_is_0_9():
