@@ -151,10 +151,12 @@ def is_case(task, *numbers):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--variant", default="R50x1")
-    parser.add_argument("--rounds", type=int, default=7, choices=range(1, 1000), metavar="ROUNDS")
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--cases", default=CASES, help="task:batch:pixels, several with commas between them")
     parser.add_argument("--forms", default=";".join(FORMS), help="some of them, with semicolons between")
     options = parser.parse_args()
+    if options.rounds < 1:
+        parser.error(f"expected at least one round, received {options.rounds}")
     if unknown := set(options.forms.split(";")) - set(FORMS):
         parser.error(f"no such forms: {', '.join(unknown)}; there are {'; '.join(FORMS)}")
     cases = [text.split(":") for text in options.cases.split(",")]
