@@ -27,8 +27,8 @@ from bit_keras.weights.names import canonical_name
 from bit_keras.weights.run_config import LABELS
 
 # Largest difference between the folder's outputs and the model's, relative to their size if that is over 1. XLA sums in
-# another order, so it is ten times what was seen (seeded weights: R50x1 0.8e-5; R101x1 2.9e-5, where either is 3.5e-5
-# from float64).
+# another order, so it is ten times what was seen before its sums became more exact (seeded weights: R50x1 0.8e-5;
+# R101x1 2.9e-5, where either is 3.5e-5 from float64).
 TOLERANCE, TOLERANCE_OF_XLA = 1e-5, 3e-4
 # With `xla`, weights of up to so many bytes (R50x1: 102 MB, R101x1: 178) are constants of the graph, which convolutions
 # keep in a layout of their own. TensorFlow makes some 20 copies of constants, 40 as it writes them, so no larger ones.
