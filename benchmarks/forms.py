@@ -227,6 +227,7 @@ FORMS = {
     "ours, in ONNX Runtime": (OnnxRuntime, {}),
     "ours, in OpenVINO": (OpenVino, {}),
     "ours, mixed_bfloat16": (Keras, {"dtype": "mixed_bfloat16"}),
+    "ours, mixed_bfloat16, trained with XLA": (Compiled, {"dtype": "mixed_bfloat16"}),
     "stock Keras layers": (Keras, {"change": stock}),
     "transformers, eager": (Transformers, {}),
     "transformers, torch.compile": (Transformers, {"compiled": True}),

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from argument_types import count
+from machine import machine
 from PIL import Image
 
 from bit_keras.data.formula.source import FAMILIES, SIDE, open_formula
@@ -42,8 +44,8 @@ def sheet(read):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=3000)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--pictures", type=count, default=3000)
+    parser.add_argument("--rounds", type=count, default=5)
     options = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(1)
     readers = {f: open_formula(f"{CLASSES},{f}=1", seed=0).splits["train"].read for f in FAMILIES}
@@ -54,7 +56,7 @@ def main():
     medians = {family: float(np.median(values)) for family, values in rates.items()}
     for family, median in medians.items():
         print(f"{family:<8} {median:6.0f} pictures of {SIDE} x {SIDE} a second and core")
-    about = {"tensorflow": tf.__version__, "pictures": options.pictures, "rounds": options.rounds}
+    about = {"measured": machine(), "pictures": options.pictures, "rounds": options.rounds}
     Path(__file__).with_suffix(".json").write_text(
         json.dumps(about | {"pictures_per_second": medians}, indent=2) + "\n"
     )

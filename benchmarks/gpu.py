@@ -16,6 +16,7 @@ os.environ["KERAS_BACKEND"] = "jax"
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # PyTorch needs memory of the same card
 
 import argparse
+import functools
 import json
 import statistics
 import time
@@ -23,8 +24,9 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import keras
 import numpy as np
+from argument_types import count, counts
+from machine import machine
 
 from bit_keras.models.cost import multiply_adds
 from bit_keras.models.resnet_v2 import build
@@ -51,7 +53,8 @@ def ours(model, images, labels):
     )
     optimizer = Momentum(RATE, MOMENTUM)
     optimizer.build(model.trainable_variables)
-    state = {"weights": trainable, "slots": [v.value for v in optimizer.variables]}
+    # Copies, as a step gives its own away.
+    state = {"weights": [jnp.copy(value) for value in trainable], "slots": [v.value for v in optimizer.variables]}
 
     # The pictures are arguments: what is closed over becomes a constant of what is compiled.
     def loss(weights, images, labels):
@@ -62,7 +65,7 @@ def ours(model, images, labels):
     def infer(weights, images):
         return model.stateless_call(weights, others, images, training=False)[0]
 
-    @jax.jit
+    @functools.partial(jax.jit, donate_argnums=(0, 1))  # as a training loop would
     def step(weights, slots, images, labels):
         value, gradients = jax.value_and_grad(loss)(weights, images, labels)
         return value, *optimizer.stateless_apply(slots, gradients, weights)
@@ -170,20 +173,16 @@ def told(row):
 
 
 def arguments():
-    """Returns the options, `batches` as numbers."""
+    """Returns the options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--variant", default="R50x1")
-    parser.add_argument("--side", type=int, default=224)
-    parser.add_argument("--batches", default="16,64,256")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--matrix", type=int, default=8192, help="side of the square matrices")
+    parser.add_argument("--side", type=count, default=224)
+    parser.add_argument("--batches", type=counts, default="16,64,256")
+    parser.add_argument("--rounds", type=count, default=5)
+    parser.add_argument("--matrix", type=count, default=8192, help="side of the square matrices")
     parser.add_argument("--precision", default="mixed_bfloat16", choices=["mixed_bfloat16", "float32"])
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     options = parser.parse_args()
-    sizes = options.batches.split(",")
-    if not all(size.isdecimal() and int(size) for size in sizes):
-        parser.error(f"expected batches such as 16,64, received {options.batches}")
-    options.batches = [int(size) for size in sizes]
     try:
         Variant.parse(options.variant)
     except ValueError as error:
@@ -199,7 +198,7 @@ def main():
     print(f"{device.device_kind} ({device.platform}): {peak / 1e12:.3g} TFLOP/s, product of {options.matrix} squared")
     about = {
         "device": device.device_kind,
-        "versions": {"jax": jax.__version__, "keras": keras.__version__},
+        "measured": machine(),
         "matrix_flop_per_second": peak,
         **{name: getattr(options, name) for name in ("variant", "side", "precision", "rounds", "matrix")},
     }

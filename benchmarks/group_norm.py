@@ -11,10 +11,11 @@ import json
 import time
 from pathlib import Path
 
-import keras
 import numpy as np
 import tensorflow as tf
+from argument_types import count
 from forms import stock_group_norm
+from machine import machine
 
 import bit_keras as bit
 from bit_keras.models import resnet_v2
@@ -72,9 +73,9 @@ def compare(task, rounds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=count, default=7)
     rounds = parser.parse_args().rounds
-    results = {"tensorflow": tf.__version__, "keras": keras.__version__, "rounds": rounds}
+    results = {"measured": machine(), "rounds": rounds}
     ours, other = FORMS
     for task in (inference, training):
         times = compare(task, rounds)

@@ -22,6 +22,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import tensorflow as tf
+from argument_types import count
+from machine import machine
 from pipelines import (
     BATCH,
     BOUND,
@@ -197,14 +199,14 @@ def in_a_process(function, *arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--step_rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=count, default=7)
+    parser.add_argument("--step_rounds", type=count, default=5)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         write_photos(folder)
         rated = in_a_process(measure_rates, folder, options.rounds)
         waited = in_a_process(measure_waiting, folder, options.step_rounds)
-    about = {"tensorflow": tf.__version__, "processors": os.cpu_count(), "rounds": options.rounds}
+    about = {"measured": machine(), "rounds": options.rounds}
     results = about | {"one_core": rated, "training_steps": waited}
     Path(__file__).with_suffix(".json").write_text(json.dumps(results, indent=2) + "\n")
 

@@ -17,10 +17,10 @@ import tempfile
 import time
 from pathlib import Path
 
-import keras
 import numpy as np
 import psutil
-import tensorflow as tf
+from argument_types import count
+from machine import machine
 
 import bit_keras as bit
 from bit_keras.models.variant import Architecture, Variant
@@ -88,9 +88,9 @@ def report(found, size):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=count, default=5)
     parser.add_argument("--variant", default="R152x4")
-    parser.add_argument("--num_classes", type=int, default=1000)
+    parser.add_argument("--num_classes", type=count, default=1000)
     parser.add_argument("--file", help="where the file is, or is written; it stays")
     parser.add_argument("--measure", choices=WAYS, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -104,8 +104,8 @@ def main():
         size = path.stat().st_size
         print(f"BiT-{options.variant}, {options.num_classes} classes: {size / 1e9:.2f} GB")
         results = report(compare(path, options.rounds), size)
-    about = {"tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__}
-    about |= {"variant": options.variant, "num_classes": options.num_classes, "bytes": size, "rounds": options.rounds}
+    about = {"measured": machine(), "variant": options.variant, "num_classes": options.num_classes, "bytes": size}
+    about["rounds"] = options.rounds
     Path(__file__).with_suffix(".json").write_text(json.dumps(about | results, indent=2) + "\n")
 
 

@@ -2,9 +2,9 @@
 
 The peak is the largest resident set of the process in three steps, on batches made as in fine-tuning with mixup, beyond
 what it has once TensorFlow is imported.
-Prints a table and writes benchmarks/memory.json.
+Prints a table and writes benchmarks/memory.json, in which cases of earlier runs stay that this one has not.
 
-    python benchmarks/memory.py [--cases=R50x1:480:2:float32:kept:1,...]
+    python benchmarks/memory.py [--cases=R50x1:480:2:float32:kept:1:plain,...]
 """
 
 import argparse
@@ -16,20 +16,46 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+from machine import machine
 
-# variant : pixels : pictures at a time : precision : kept or remat : parts of a batch
+from bit_keras.models.variant import Variant
+
+# variant : pixels : pictures at a time : precision : kept or remat : parts of a batch : plain or xla
 CASES = (
-    "R50x1:480:1:float32:kept:1,R50x1:480:2:float32:kept:1,R50x1:480:4:float32:kept:1,R50x1:480:2:float32:kept:2,"
-    "R50x1:480:1:float32:remat:1,R50x1:480:2:float32:remat:1,R50x1:480:4:float32:remat:1,R50x1:480:8:float32:remat:1,"
-    "R50x1:480:2:float32:remat:2,R50x1:480:2:mixed_bfloat16:kept:1,R50x1:480:4:mixed_bfloat16:kept:1,"
-    "R50x1:480:4:mixed_bfloat16:remat:1,R101x1:480:1:float32:kept:1,R101x1:480:2:float32:remat:1,"
-    "R50x2:224:4:float32:kept:1,R50x2:224:4:float32:remat:1,R26x1:480:2:float32:kept:1,"
-    "R14x0.5:480:1:float32:remat:64,R14x0.5:480:4:float32:kept:32,R14x0.5:480:1:float32:remat:256,R26x1:480:2:float32:kept:16"
+    "R50x1:480:1:float32:kept:1:plain",
+    "R50x1:480:2:float32:kept:1:plain",
+    "R50x1:480:4:float32:kept:1:plain",
+    "R50x1:480:2:float32:kept:2:plain",
+    "R50x1:480:1:float32:remat:1:plain",
+    "R50x1:480:2:float32:remat:1:plain",
+    "R50x1:480:4:float32:remat:1:plain",
+    "R50x1:480:8:float32:remat:1:plain",
+    "R50x1:480:2:float32:remat:2:plain",
+    "R50x1:480:2:mixed_bfloat16:kept:1:plain",
+    "R50x1:480:4:mixed_bfloat16:kept:1:plain",
+    "R50x1:480:4:mixed_bfloat16:remat:1:plain",
+    "R101x1:480:1:float32:kept:1:plain",
+    "R101x1:480:2:float32:remat:1:plain",
+    "R50x2:224:4:float32:kept:1:plain",
+    "R50x2:224:4:float32:remat:1:plain",
+    "R26x1:480:2:float32:kept:1:plain",
+    "R14x0.5:480:1:float32:remat:64:plain",
+    "R14x0.5:480:4:float32:kept:32:plain",
+    "R14x0.5:480:1:float32:remat:256:plain",
+    "R26x1:480:2:float32:kept:16:plain",
+    "R50x1:480:1:float32:kept:1:xla",
+    "R50x1:480:4:float32:kept:1:xla",
+    "R50x1:480:2:float32:kept:2:xla",
+    "R50x1:480:1:float32:remat:1:xla",
+    "R50x1:480:4:float32:remat:1:xla",
+    "R50x1:480:4:mixed_bfloat16:remat:1:xla",
+    "R26x1:480:2:float32:kept:16:xla",
 )
+PRECISIONS, FORMS, COMPILERS = ("float32", "mixed_bfloat16"), ("kept", "remat"), ("plain", "xla")
 CLASSES, STEPS = 1000, 3
 
 
-def measured(variant, side, pictures, precision, form, parts):
+def measured(variant, side, pictures, precision, form, parts, compiler):
     """Returns the peak bytes of this process, which has done nothing before."""
     import psutil
     import tensorflow as tf
@@ -43,6 +69,7 @@ def measured(variant, side, pictures, precision, form, parts):
     before = psutil.Process().memory_info().rss
     model = bit.build(variant, num_classes=CLASSES, seed=0, dtype=precision)
     options = {"batch_size": pictures * parts, "micro_batches": parts, "remat": form == "remat"}
+    options["xla"] = compiler == "xla"
     step = TrainStep(model, ReducedMomentum(0.01, 0.9), tf.distribute.get_strategy(), **options)
     sizes = {"batch_size": pictures * parts, "resize": side * 16 // 15, "crop": side}
     rule = SimpleNamespace(**sizes, flip=True, mixup_alpha=0.1, scaled_decoding=False)
@@ -53,9 +80,9 @@ def measured(variant, side, pictures, precision, form, parts):
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
 
 
-def expected(variant, side, pictures, precision, form, parts):
+def expected(variant, side, pictures, precision, form, parts, compiler):
     """Returns the peak bytes by the model of `bit.fit_to`."""
-    from bit_keras.models.variant import Architecture, Variant
+    from bit_keras.models.variant import Architecture
     from bit_keras.training.fitting import peak_bytes
     from bit_keras.training.memory import batches_bytes, cost_of
 
@@ -65,39 +92,44 @@ def expected(variant, side, pictures, precision, form, parts):
 
 
 def parsed(text):
-    variant, side, pictures, precision, form, parts = text.split(":")
-    if form not in ("kept", "remat"):
-        raise ValueError(f"expected kept or remat, received {form}")
-    return variant, int(side), int(pictures), precision, form, int(parts)
+    variant, side, pictures, precision, form, parts, compiler = text.split(":")
+    for word, words in {precision: PRECISIONS, form: FORMS, compiler: COMPILERS}.items():
+        if word not in words:
+            raise ValueError(f"expected one of {', '.join(words)}, received {word}")
+    Variant.parse(variant)
+    return variant, int(side), int(pictures), precision, form, int(parts), compiler
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--cases", default=CASES, help="variant:pixels:pictures:precision:kept|remat:parts, with commas"
+        "--cases",
+        default=",".join(CASES),
+        help="variant:pixels:pictures:precision:kept|remat:parts:plain|xla, with commas",
     )
     parser.add_argument("--one", help=argparse.SUPPRESS)  # a case to measure in this process
     options = parser.parse_args()
     if options.one:
         print(json.dumps(measured(*parsed(options.one))))
         return
-    print("| network | pixels | pictures | precision | units | parts | measured, GB | expected | expected / measured |")
-    print("|" + "---|" * 9)
-    results = {}
+    heads = "network | pixels | pictures | precision | units | parts | normalizations"
+    print(f"| {heads} | measured, GB | expected | expected / measured |\n|{'---|' * 10}")
     cases = options.cases.split(",")
     try:
         for text in cases:
             parsed(text)
     except ValueError as error:
-        parser.error(f"expected cases such as R50x1:480:2:float32:kept:1, received {text} ({error})")
+        parser.error(f"expected cases such as R50x1:480:2:float32:kept:1:plain, received {text} ({error})")
+    file = Path(__file__).with_suffix(".json")
+    results = json.loads(file.read_text()) if file.exists() else {}
     for text in cases:
         command = [sys.executable, __file__, f"--one={text}"]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         peak, guess = json.loads(done.stdout.splitlines()[-1]), expected(*parsed(text))
-        results[text] = {"measured_bytes": peak, "expected_bytes": guess, "ratio": guess / peak}
+        results[text] = {"measured_bytes": peak, "expected_bytes": guess, "ratio": guess / peak, "measured": machine()}
         cells = " | ".join(text.split(":"))
         print(f"| {cells} | {peak / 1e9:.2f} | {guess / 1e9:.2f} | {guess / peak:.2f} |", flush=True)
-    Path(__file__).with_suffix(".json").write_text(json.dumps(results, indent=2) + "\n")
+        file.write_text(json.dumps(results, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from argument_types import count
 from forms import Keras, serve
+from machine import machine
 from throughput import Worker
 
 VARIANT, BATCH, SIDE = "R26x1", 8, 128
@@ -33,6 +35,14 @@ def compute(variant, replicas):
     serve(lambda line: getattr(network, line.pop("task"))(**line))
 
 
+def asked(worker, line):
+    """Returns the worker's answer, or ends all if there is none."""
+    answer = worker.ask(line)
+    if answer is None:
+        sys.exit(f"The process for {line} has ended, perhaps for want of memory. Choose other --series.")
+    return answer
+
+
 def measured(points, task, rounds):
     """Returns {value: [seconds of each round]}."""
     workers = {}
@@ -42,12 +52,12 @@ def measured(points, task, rounds):
         request = {"task": task, "batch": point.get("batch", BATCH), "side": point.get("side", SIDE)}
         if "micro_batches" in point:
             request["micro_batches"] = point["micro_batches"]
-        worker.ask(request)
+        asked(worker, request)
         workers[value] = worker
     seconds = {value: [] for value in workers}
     for _ in range(rounds):
         for value, worker in workers.items():
-            seconds[value].append(worker.ask("go")["seconds"])
+            seconds[value].append(asked(worker, "go")["seconds"])
     for worker in workers.values():
         worker.close()
     return seconds
@@ -69,7 +79,7 @@ def draw(results, path):
 
     figure, axes = plt.subplots(2, 3, figsize=(11, 6))
     for axis, (series, tasks) in zip(axes.flat, results.items(), strict=False):
-        for task, rates in tasks.items():
+        for task, rates in tasks["pictures_per_second"].items():
             axis.plot([float(value) for value in rates], list(rates.values()), "o-", label=task)
         axis.set(xlabel=series, ylabel="pictures a second", ylim=(0, None))
         axis.legend(fontsize=8)
@@ -79,7 +89,7 @@ def draw(results, path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=count, default=5)
     parser.add_argument("--series", default=",".join(SERIES), help="several with commas between them")
     parser.add_argument("--worker", help=argparse.SUPPRESS)  # variant:replicas of a process that computes
     options = parser.parse_args()
@@ -94,11 +104,12 @@ def main():
     file = Path(__file__).with_suffix(".json")
     results = json.loads(file.read_text()) if file.exists() else {}
     for series in options.series.split(","):
-        results[series] = {}
+        found = {}
         for task, value, rate in rows(series, options.rounds):
-            results[series].setdefault(task, {})[str(value)] = rate
-        for value in next(iter(results[series].values())):
-            rates = [results[series].get(task, {}).get(value) for task in ("inference", "training")]
+            found.setdefault(task, {})[str(value)] = rate
+        results[series] = {"measured": machine(), "rounds": options.rounds, "pictures_per_second": found}
+        for value in next(iter(found.values())):
+            rates = [found.get(task, {}).get(value) for task in ("inference", "training")]
             print(
                 f"| {series} | {value} | " + " | ".join(f"{rate:.1f}" if rate else "" for rate in rates) + " |",
                 flush=True,

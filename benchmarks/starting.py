@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+from argument_types import count
+from machine import machine
 
 from bit_keras.cli.main import COMMANDS
 
@@ -45,8 +47,9 @@ def measure_import(runs):
 
 def measure_help(runs):
     """Returns {command: seconds}."""
+    calls = {"bit_keras": (), **{name: (name,) for name in COMMANDS}}
     return medians(
-        [{name: seconds("-m", "bit_keras", name, "--help") for name in COMMANDS} for _ in range(runs)],
+        [{name: seconds("-m", "bit_keras", *call, "--help") for name, call in calls.items()} for _ in range(runs)],
     )
 
 
@@ -55,10 +58,16 @@ def measure_parts(task, runs, *arguments):
     rounds = []
     for _ in range(runs):
         begin = time.perf_counter()
-        command = [sys.executable, str(PARTS), task, *arguments]
-        run = subprocess.run(command, check=True, capture_output=True, text=True)
-        rounds.append(json.loads(run.stdout.splitlines()[-1]) | {"in all": time.perf_counter() - begin})
+        parts = parts_of(task, *arguments)
+        whole = time.perf_counter() - begin
+        rounds.append(parts | {"start and end of Python": whole - sum(parts.values()), "in all": whole})
     return medians(rounds)
+
+
+def parts_of(*arguments):
+    """Returns what `starting_parts.py` prints."""
+    run = subprocess.run([sys.executable, str(PARTS), *arguments], check=True, capture_output=True, text=True)
+    return json.loads(run.stdout.splitlines()[-1])
 
 
 def told(title, found):
@@ -68,15 +77,18 @@ def told(title, found):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--runs", type=count, default=5)
     runs = parser.parse_args().runs
     results = {"import": measure_import(4 * runs), "--help": measure_help(runs)}
     with tempfile.TemporaryDirectory() as folder:
+        parts_of("prepare", MODEL, folder)
         results[f"predict, {MODEL}"] = measure_parts("predict", runs, MODEL, folder)
         results[f"finetune digits, {MODEL}"] = measure_parts("finetune", runs, MODEL, folder)
     for title, found in results.items():
         print(told(title, found))
-    Path(__file__).with_suffix(".json").write_text(json.dumps({"runs": runs} | results, indent=2) + "\n")
+    Path(__file__).with_suffix(".json").write_text(
+        json.dumps({"measured": machine(), "runs": runs} | results, indent=2) + "\n"
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Does a thing in a fresh process for `starting.py`, and prints what each part took as JSON.
 
-python benchmarks/starting_parts.py predict|finetune MODEL FOLDER
+`prepare` makes the files that `predict` reads.
+
+python benchmarks/starting_parts.py prepare|predict|finetune MODEL FOLDER
 """
 
 import json
@@ -41,33 +43,34 @@ def predict_one(clock, model, folder):
 
     quiet_tensorflow()
     clock.lap("import of TensorFlow")
-    import bit_keras as bit
     from bit_keras.evaluation.classifier import open_classifier
     from bit_keras.evaluation.predicting import predict
 
     clock.lap("import of bit_keras and Keras")
-    weights, picture = _prepared(bit, model, folder)
-    clock.lap("preparing")
     from bit_keras.weights import loading
 
     clock.timed(loading, "build", "building the model")
+    weights, picture = _files(folder)
     opened = open_classifier(str(weights)).model
     clock.lap("opening the weights")
     for name in ("first prediction", "second prediction"):
         predict(opened, str(picture), image_size=32)
         clock.lap(name)
-    del clock.parts["preparing"]
 
 
-def _prepared(bit, model, folder):
-    """Returns a weights file with a random head and a picture, made once for all runs."""
-    weights, picture = Path(folder) / "weights.npz", Path(folder) / "digits" / "3" / "0003.png"
-    if not weights.exists():
-        from bit_keras.data.digits import write_digits
+def prepare(clock, model, folder):
+    """Writes weights with a random head, and pictures."""
+    import bit_keras as bit
+    from bit_keras.data.digits import write_digits
 
-        write_digits(Path(folder) / "digits")
-        bit.save_weights(bit.load(model, num_classes=10), weights)
-    return weights, picture
+    weights, picture = _files(folder)
+    write_digits(picture.parent.parent)
+    bit.save_weights(bit.load(model, num_classes=10), weights)
+
+
+def _files(folder):
+    """Returns the paths of the weights and of a picture."""
+    return Path(folder) / "weights.npz", Path(folder) / "digits" / "3" / "0003.png"
 
 
 def finetune(clock, model, folder):
@@ -97,7 +100,7 @@ def finetune(clock, model, folder):
 def main():
     task, model, folder = sys.argv[1:]
     clock = Clock()
-    {"predict": predict_one, "finetune": finetune}[task](clock, model, folder)
+    {"prepare": prepare, "predict": predict_one, "finetune": finetune}[task](clock, model, folder)
     print(json.dumps(clock.parts))
 
 

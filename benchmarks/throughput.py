@@ -3,22 +3,25 @@
 Each network has a process of its own; they take turns of a second or a call, one computing at a time (A B C A B C ...),
 so that a machine that slows down slows them alike. Prints median pictures a second; ratios within the rounds, with
 their quartiles, to convolutions and ReLU alone (the bound) and to the fastest of the others' networks; and the peak
-memory of each process so far. Writes benchmarks/throughput.json and .png, in which cases of earlier runs stay that this
-one has not.
+memory of each process, which has one case. Writes benchmarks/throughput.json and .png, in which cases and networks of
+earlier runs stay that this one has not.
 
     python benchmarks/throughput.py [--variant=R50x1] [--rounds=7] [--cases=inference:1:224,...] [--forms="...;..."]
 """
 
 import argparse
 import contextlib
-import itertools
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+from argument_types import count
 from forms import FORMS, doing
+from machine import machine
+
+from bit_keras.models.variant import Variant
 
 CASES = "inference:16:224,inference:1:224,inference:16:128,inference:1:128,inference:1:448,training:32:128"
 BOUND, OURS = "convolutions and ReLU alone", "ours"
@@ -97,6 +100,7 @@ def summary(found, batch):
             "fastest_other": fastest,
             "rounds": len(values),
             "peak_bytes": found[form]["peak_bytes"],
+            "measured": machine(),
         }
         for form, values in seconds.items()
     }
@@ -151,26 +155,29 @@ def is_case(task, *numbers):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--variant", default="R50x1")
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=count, default=7)
     parser.add_argument("--cases", default=CASES, help="task:batch:pixels, several with commas between them")
     parser.add_argument("--forms", default=";".join(FORMS), help="some of them, with semicolons between")
     options = parser.parse_args()
-    if options.rounds < 1:
-        parser.error(f"expected at least one round, received {options.rounds}")
     if unknown := set(options.forms.split(";")) - set(FORMS):
         parser.error(f"no such forms: {', '.join(unknown)}; there are {'; '.join(FORMS)}")
+    try:
+        Variant.parse(options.variant)
+    except ValueError as error:
+        parser.error(str(error))
     cases = [text.split(":") for text in options.cases.split(",")]
     if unclear := [one for one in cases if not is_case(*one)]:
         parser.error(f"expected cases such as inference:16:224, received {':'.join(unclear[0])}")
     file = Path(__file__).with_suffix(".json")
     results = json.loads(file.read_text()) if file.exists() else {}
-    for task, group in itertools.groupby(cases, key=lambda one: one[0]):
+    for task, batch, side in cases:
+        name = f"{options.variant}, {task}, batch {batch}, {side} px"
         with started([form for form in doing(task) if form in options.forms.split(";")], options.variant) as workers:
-            for _, batch, side in group:
-                name = f"{options.variant}, {task}, batch {batch}, {side} px"
-                results[name] = summary(case(workers, task, int(batch), int(side), options.rounds), int(batch))
-                print(told(name, results[name]), flush=True)
-                file.write_text(json.dumps(results, indent=2) + "\n")
+            rows = summary(case(workers, task, int(batch), int(side), options.rounds), int(batch))
+        print(told(name, rows), flush=True)
+        rows = results.get(name, {}) | rows
+        results[name] = {form: rows[form] for form in FORMS if form in rows}
+        file.write_text(json.dumps(results, indent=2) + "\n")
     draw(results, file.with_suffix(".png"))
 
 

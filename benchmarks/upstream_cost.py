@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from machine import machine
 from PIL import Image
 
 from bit_keras.data.inception import decode_inception_crop
@@ -126,7 +127,7 @@ def main():
     text = f"{options.recipe}; one core decodes {decoding:.0f} pictures a second.\n\n{table(rows, options)}"
     print(text)
     Path(__file__).with_suffix(".md").write_text(text)
-    about = {"tensorflow": tf.__version__, "recipe": options.recipe, "decoded_per_second_and_core": decoding}
+    about = {"measured": machine(), "recipe": options.recipe, "decoded_per_second_and_core": decoding}
     Path(__file__).with_suffix(".json").write_text(json.dumps(about | {"networks": rows}, indent=2) + "\n")
 
 
