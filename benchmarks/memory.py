@@ -44,11 +44,20 @@ CASES = (
     "R14x0.5:480:1:float32:remat:256:plain",
     "R26x1:480:2:float32:kept:16:plain",
     "R50x1:480:1:float32:kept:1:xla",
+    "R50x1:480:2:float32:kept:1:xla",
     "R50x1:480:4:float32:kept:1:xla",
     "R50x1:480:2:float32:kept:2:xla",
     "R50x1:480:1:float32:remat:1:xla",
     "R50x1:480:4:float32:remat:1:xla",
     "R50x1:480:4:mixed_bfloat16:remat:1:xla",
+    "R50x1:480:2:mixed_bfloat16:kept:1:xla",
+    "R50x1:480:4:mixed_bfloat16:kept:1:xla",
+    "R101x1:480:1:float32:kept:1:xla",
+    "R101x1:480:2:float32:remat:1:xla",
+    "R50x2:224:4:float32:kept:1:xla",
+    "R50x2:224:4:float32:remat:1:xla",
+    "R26x1:480:2:float32:kept:1:xla",
+    "R14x0.5:480:4:float32:kept:32:xla",
     "R26x1:480:2:float32:kept:16:xla",
 )
 PRECISIONS, FORMS, COMPILERS = ("float32", "mixed_bfloat16"), ("kept", "remat"), ("plain", "xla")
@@ -87,7 +96,8 @@ def expected(variant, side, pictures, precision, form, parts, compiler):
     from bit_keras.training.memory import batches_bytes, cost_of
 
     cost = cost_of(Architecture(Variant.parse(variant), CLASSES), crop=side, dtype=precision)
-    peak = peak_bytes(cost, pictures=pictures, precision=precision, remat=form == "remat", is_divided=parts > 1)
+    forms = {"precision": precision, "remat": form == "remat", "xla": compiler == "xla"}
+    peak = peak_bytes(cost, pictures=pictures, is_divided=parts > 1, **forms)
     return peak + batches_bytes(pictures * parts, side)
 
 

@@ -10,18 +10,40 @@ from bit_keras.models.variant import Architecture, Variant
 from bit_keras.recipes.hyperrule import HyperRule
 from bit_keras.recipes.upstream import UpstreamRecipe
 from bit_keras.training.memory import batches_bytes, cost_of, parts_of
+from bit_keras.training.xla import pays
 from bit_keras.weights.assigning import arrays_of
 from bit_keras.weights.catalogue import find_preset
 from bit_keras.weights.names import architecture_of
 
-# The peak of a step beyond what TensorFlow's import takes, fitted to what benchmarks/memory.py measures on a CPU: bytes
-# for each layer (its graphs), for each byte of weights (itself, velocity, gradient, standardized kernels and what their
-# gradients need) and for each byte of activations.
-OF_LAYER, OF_WEIGHTS, OF_WEIGHTS_IN_PARTS = 4.2e6, 8.0, 1.0
-OF_ACTIVATIONS = {"float32": 1.1, "mixed_bfloat16": 2.4}  # normalization is in float32 under both
-OF_UNIT = {"float32": 1.05, "mixed_bfloat16": 1.8}
 # From what changes nothing but time to what changes rounding.
 FORMS = (("float32", False), ("float32", True), ("mixed_bfloat16", True))
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What the peak of a step beyond TensorFlow's import is made of.
+
+    Args:
+        start: bytes, whatever the network.
+        of_layer: bytes for each layer: its graphs.
+        of_weights: times their bytes: they, velocity, gradient, standardized kernels and what their gradients need.
+        of_weights_in_parts: more of it where the gradients of parts are added up.
+        of_activations: times their bytes, by precision.
+        of_unit: the same of the largest unit, where units are recomputed.
+    """
+
+    start: float
+    of_layer: float
+    of_weights: float
+    of_weights_in_parts: float
+    of_activations: dict[str, float]
+    of_unit: dict[str, float]
+
+
+# Fitted to what benchmarks/memory.py measures on a CPU; README.md says to which of its rows. Without XLA, half
+# precision saves little, as normalization is in float32. XLA compiles one form for all layers of a shape.
+PLAIN = Shares(0, 4.2e6, 8, 1, {"float32": 1.1, "mixed_bfloat16": 2.4}, {"float32": 1.05, "mixed_bfloat16": 1.8})
+BY_XLA = Shares(0.8e9, 0, 5, 2.25, {"float32": 0.78, "mixed_bfloat16": 0.78}, {"float32": 1.4, "mixed_bfloat16": 1.4})
 
 
 @dataclass(frozen=True)
@@ -46,20 +68,22 @@ class Fit:
         return {"micro_batches": self.micro_batches, "remat": self.remat, "precision": self.precision}
 
 
-def fit_to(rule: HyperRule | UpstreamRecipe, model, memory: float, *, replicas: int = 1) -> Fit:
+def fit_to(
+    rule: HyperRule | UpstreamRecipe, model, memory: float, *, replicas: int = 1, xla: bool | None = None
+) -> Fit:
     """Returns the `Fit` of a run into `memory`, of the first form of these of which some number of parts fits.
 
     In float32 with all activations kept; in float32 with units recomputed; in mixed_bfloat16 with units recomputed. Of
     each, the fewest parts, a power of two, that fit. The model of memory was measured on CPUs, where predictions lay
-    within 15 % of the peaks (benchmarks/memory.py), batches that are made ahead included. XLA, which long runs use
-    there, needs 0.9 to 1.06 times as much (throughput.json). Of a GPU's memory two batches are counted, as the others
-    are in the machine's.
+    within 15 % of the peaks (benchmarks/memory.py), batches that are made ahead included. Of a GPU's memory two batches
+    are counted, as the others are in the machine's.
 
     Args:
         rule: the run's `HyperRule` or `UpstreamRecipe`.
         model: a variant such as "R50x1", or a preset, with 1,000 classes; or a `keras.Model` made by this package.
         memory: bytes that each device may use, beyond the imported libraries (about 0.5 GB).
         replicas: devices that share a batch.
+        xla: as for `finetune` and `pretrain`: whether XLA compiles the normalizations; None if that is worth it.
 
     Raises:
         UserError: if nothing fits, for another rule or model, a batch that the replicas do not divide, a memory that is
@@ -80,7 +104,8 @@ def fit_to(rule: HyperRule | UpstreamRecipe, model, memory: float, *, replicas: 
         cost = cost_of(architecture, crop=rule.crop, dtype=precision)
         for parts in parts_of(rule.batch_size // replicas):
             pictures = rule.batch_size // replicas // parts
-            peak = peak_bytes(cost, pictures=pictures, precision=precision, remat=remat, is_divided=parts > 1)
+            form = {"precision": precision, "remat": remat, "xla": pays(cost, rule) if xla is None else xla}
+            peak = peak_bytes(cost, pictures=pictures, is_divided=parts > 1, **form)
             peak += batches_bytes(rule.batch_size // replicas, rule.crop)
             if peak <= memory:
                 return Fit(parts, remat, precision, peak)
@@ -91,7 +116,7 @@ def fit_to(rule: HyperRule | UpstreamRecipe, model, memory: float, *, replicas: 
     )
 
 
-def peak_bytes(cost, *, pictures, precision, remat, is_divided):
+def peak_bytes(cost, *, pictures, precision, remat, xla, is_divided):
     """Returns the peak of a step beyond the imported libraries and the batches.
 
     Args:
@@ -99,13 +124,15 @@ def peak_bytes(cost, *, pictures, precision, remat, is_divided):
         pictures: computed at a time.
         precision: a dtype policy.
         remat: whether the units are recomputed.
+        xla: whether XLA compiles the normalizations.
         is_divided: whether there are several parts, whose gradients are added up.
     """
-    of_picture = OF_ACTIVATIONS[precision] * cost.activation_bytes
+    shares = BY_XLA if xla else PLAIN
+    of_picture = shares.of_activations[precision] * cost.activation_bytes
     if remat:
-        of_picture = cost.kept_bytes + OF_UNIT[precision] * cost.unit_bytes
-    weights = OF_WEIGHTS + OF_WEIGHTS_IN_PARTS * is_divided
-    return round(OF_LAYER * cost.layers + weights * cost.weight_bytes + of_picture * pictures)
+        of_picture = cost.kept_bytes + shares.of_unit[precision] * cost.unit_bytes
+    weights = shares.of_weights + shares.of_weights_in_parts * is_divided
+    return round(shares.start + shares.of_layer * cost.layers + weights * cost.weight_bytes + of_picture * pictures)
 
 
 def _architecture(model):

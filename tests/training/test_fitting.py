@@ -1,5 +1,7 @@
 """`bit.fit_to` picks the form that changes least and fits."""
 
+import dataclasses
+
 import pytest
 
 import bit_keras as bit
@@ -7,7 +9,7 @@ from bit_keras.training import fitting
 from bit_keras.training.memory import Cost
 
 RULE = bit.HyperRule(5_000, (480, 480), batch_size=16, resize=500, crop=480)
-COST = Cost(activation_bytes=100, kept_bytes=20, unit_bytes=10, weight_bytes=1000, layers=0, multiply_adds=1)
+COST = Cost(activation_bytes=100, kept_bytes=20, unit_bytes=10, weight_bytes=1000, layers=2, multiply_adds=1)
 
 
 def test_plenty_of_memory_takes_the_whole_batch_in_float32():
@@ -17,7 +19,7 @@ def test_plenty_of_memory_takes_the_whole_batch_in_float32():
 
 def test_less_memory_takes_more_parts_before_it_recomputes_and_recomputes_before_it_rounds():
     memories = [20e9, 5e9, 2.0e9, 1.9e9]
-    fits = [bit.fit_to(RULE, "R50x1", memory) for memory in memories]
+    fits = [bit.fit_to(RULE, "R50x1", memory, xla=False) for memory in memories]
     assert all(fit.peak_bytes <= memory for fit, memory in zip(fits, memories, strict=True))
     assert [fit.remat for fit in fits] == sorted(fit.remat for fit in fits)
     assert [fit.precision for fit in fits] == ["float32"] * 3 + ["mixed_bfloat16"] and fits[2].remat
@@ -25,26 +27,34 @@ def test_less_memory_takes_more_parts_before_it_recomputes_and_recomputes_before
 
 
 def test_replicas_share_the_batch():
-    one, two = (bit.fit_to(RULE, "R50x1", 5e9, replicas=replicas) for replicas in (1, 2))
+    one, two = (bit.fit_to(RULE, "R50x1", 5e9, replicas=replicas, xla=False) for replicas in (1, 2))
     assert one.micro_batches == 2 * two.micro_batches
 
 
 def test_a_model_counts_with_its_own_head(small_model):
     named, own = (bit.fit_to(RULE, model, 1e12).peak_bytes for model in ("R14x0.5", small_model))
-    # 1,000 classes of 1,024 features against 3, each weight counted OF_WEIGHTS times, each logit once a picture.
+    # 1,000 classes of 1,024 features against 3: weights, and a logit of each for each picture.
     weights, logits = 4 * 997 * 1025, 4 * 997 * 16
-    expected = fitting.OF_WEIGHTS * weights + fitting.OF_ACTIVATIONS["float32"] * logits
+    expected = fitting.BY_XLA.of_weights * weights + fitting.BY_XLA.of_activations["float32"] * logits
     assert named - own == pytest.approx(expected, rel=1e-3)
 
 
-def test_the_peak_is_the_sum_of_weights_gradients_and_pictures(monkeypatch):
-    monkeypatch.setattr(fitting, "OF_WEIGHTS", 4.0)
-    monkeypatch.setitem(fitting.OF_ACTIVATIONS, "float32", 1.5)
-    monkeypatch.setitem(fitting.OF_UNIT, "float32", 2.0)
-    options = {"pictures": 3, "precision": "float32"}
-    assert fitting.peak_bytes(COST, remat=False, is_divided=False, **options) == 4 * 1000 + 3 * 150
-    assert fitting.peak_bytes(COST, remat=False, is_divided=True, **options) == 5 * 1000 + 3 * 150
-    assert fitting.peak_bytes(COST, remat=True, is_divided=False, **options) == 4 * 1000 + 3 * (20 + 2 * 10)
+@pytest.mark.parametrize("xla", [False, True])
+def test_the_peak_is_the_sum_of_weights_gradients_and_pictures(monkeypatch, xla):
+    shares = fitting.Shares(7, 100, 4, 1, {"float32": 1.5}, {"float32": 2})
+    monkeypatch.setattr(fitting, "BY_XLA" if xla else "PLAIN", shares)
+    options = {"pictures": 3, "precision": "float32", "xla": xla}
+    always = 7 + 2 * 100
+    assert fitting.peak_bytes(COST, remat=False, is_divided=False, **options) == always + 4 * 1000 + 3 * 150
+    assert fitting.peak_bytes(COST, remat=False, is_divided=True, **options) == always + 5 * 1000 + 3 * 150
+    assert fitting.peak_bytes(COST, remat=True, is_divided=False, **options) == always + 4 * 1000 + 3 * (20 + 2 * 10)
+
+
+def test_xla_counts_as_the_run_would_have_it():
+    short = dataclasses.replace(RULE, steps=10, warmup_steps=0, boundaries=(5,))
+    long, by_xla, without = (bit.fit_to(RULE, "R50x1", 1e12, xla=xla).peak_bytes for xla in (None, True, False))
+    assert long == by_xla < without
+    assert bit.fit_to(short, "R50x1", 1e12).peak_bytes == without
 
 
 def test_the_batches_that_are_made_ahead_are_part_of_it():
