@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+from bit_keras.cli.process import end
+
 
 class Clock:
     """Seconds by part, in the order in which they end."""
@@ -39,9 +41,9 @@ class Clock:
 
 
 def predict_one(clock, model, folder):
-    from bit_keras.cli.quiet import quiet_tensorflow
+    from bit_keras.cli.process import import_tensorflow
 
-    quiet_tensorflow()
+    import_tensorflow()
     clock.lap("import of TensorFlow")
     from bit_keras.evaluation.classifier import open_classifier
     from bit_keras.evaluation.predicting import predict
@@ -74,9 +76,9 @@ def _files(folder):
 
 
 def finetune(clock, model, folder):
-    from bit_keras.cli.quiet import quiet_tensorflow
+    from bit_keras.cli.process import import_tensorflow
 
-    quiet_tensorflow()
+    import_tensorflow()
     clock.lap("import of TensorFlow")
     import numpy as np
 
@@ -102,6 +104,7 @@ def main():
     clock = Clock()
     {"prepare": prepare, "predict": predict_one, "finetune": finetune}[task](clock, model, folder)
     print(json.dumps(clock.parts))
+    end(0)  # as a command does
 
 
 if __name__ == "__main__":

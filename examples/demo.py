@@ -9,14 +9,14 @@ import shutil
 import sys
 from pathlib import Path
 
-from bit_keras.cli.quiet import quiet_tensorflow
+from bit_keras.cli.process import import_tensorflow
 
 LEAST = 0.97  # of the test pictures
 
 
 def main(root=Path("runs/demo"), seed=0):
     """Runs the demo in the new folder `root` and returns the test accuracy."""
-    quiet_tensorflow()
+    import_tensorflow()
     import bit_keras as bit
     from bit_keras.data.digits import write_digits
 

@@ -34,9 +34,9 @@ def configure(positional, flag_values):
 
 def execute(config):
     """Converts, or describes."""
-    from bit_keras.cli.quiet import quiet_tensorflow
+    from bit_keras.cli.process import import_tensorflow
 
-    quiet_tensorflow()
+    import_tensorflow()
     from bit_keras.weights.converting import convert, describe
 
     if config.target is None:

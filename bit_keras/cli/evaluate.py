@@ -41,9 +41,9 @@ def configure(positional, flag_values):
 
 def execute(config):
     """Prints accuracy and loss."""
-    from bit_keras.cli.quiet import quiet_tensorflow
+    from bit_keras.cli.process import import_tensorflow
 
-    quiet_tensorflow()
+    import_tensorflow()
     from bit_keras.evaluation.evaluating import evaluate
 
     metrics = evaluate(**asdict(config))

@@ -38,9 +38,9 @@ def configure(positional, flag_values):
 
 def execute(config):
     """Exports, and prints where to."""
-    from bit_keras.cli.quiet import quiet_tensorflow
+    from bit_keras.cli.process import import_tensorflow
 
-    quiet_tensorflow()
+    import_tensorflow()
     from bit_keras.exporting.exporting import export
 
     out = export(

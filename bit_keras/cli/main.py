@@ -8,6 +8,7 @@ import io
 import os
 import sys
 
+from bit_keras.cli.process import end
 from bit_keras.errors import UserError
 
 COMMANDS = {
@@ -45,6 +46,11 @@ def main(argv=None):
         return _fail(f"{error.filename or 'A file'}: {error.strerror or error}.", 1)
     except KeyboardInterrupt:
         return _fail("Interrupted. Run the same command again to go on.", 130)
+
+
+def run():
+    """Runs the command line of this process, and ends it."""
+    end(main())
 
 
 def _prepare_streams():

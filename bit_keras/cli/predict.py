@@ -43,9 +43,9 @@ def configure(positional, flag_values):
 
 def execute(config):
     """Prints the likeliest classes of each picture."""
-    from bit_keras.cli.quiet import quiet_tensorflow
+    from bit_keras.cli.process import import_tensorflow
 
-    quiet_tensorflow()
+    import_tensorflow()
     from bit_keras.data.checking import describe
     from bit_keras.evaluation.predicting import predict_readable
 

@@ -95,9 +95,9 @@ def configure(positional, flag_values):
 
 def execute(config):
     """Prints the plan and, unless it is a dry run, trains and says what came out."""
-    from bit_keras.cli.quiet import quiet_tensorflow
+    from bit_keras.cli.process import import_tensorflow
 
-    quiet_tensorflow()
+    import_tensorflow()
     from bit_keras.training.running import execute as carry_out
     from bit_keras.training.upstream import UpstreamSettings, prepare
 

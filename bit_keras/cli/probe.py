@@ -59,9 +59,9 @@ def configure(positional, flag_values):
 
 def execute(config):
     """Prints the accuracy for each number of pictures."""
-    from bit_keras.cli.quiet import quiet_tensorflow
+    from bit_keras.cli.process import import_tensorflow
 
-    quiet_tensorflow()
+    import_tensorflow()
     from bit_keras.evaluation.probing import probe
 
     for count, accuracies in probe(**asdict(config)).items():

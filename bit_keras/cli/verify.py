@@ -38,9 +38,9 @@ def configure(positional, flag_values):
 
 def execute(config):
     """Prints the likeliest logits side by side, and their largest difference."""
-    from bit_keras.cli.quiet import quiet_tensorflow
+    from bit_keras.cli.process import import_tensorflow
 
-    quiet_tensorflow()
+    import_tensorflow()
     from bit_keras.evaluation.verifying import record, verify
 
     if config.record:

@@ -27,11 +27,11 @@ from bit_keras.weights.names import canonical_name
 from bit_keras.weights.run_config import LABELS
 
 # Largest difference between the folder's outputs and the model's, relative to their size if that is over 1. XLA sums in
-# another order, so it is ten times what was seen before its sums became more exact (seeded weights: R50x1 0.8e-5;
-# R101x1 2.9e-5, where either is 3.5e-5 from float64).
+# another order, and the deeper the network, the more it matters (seeded weights: R50x1 0.7e-5, R101x1 1.9e-5, R152x1
+# 4.5e-5, R152x2 7.3e-5), so it is four times what was seen.
 TOLERANCE, TOLERANCE_OF_XLA = 1e-5, 3e-4
 # With `xla`, weights of up to so many bytes (R50x1: 102 MB, R101x1: 178) are constants of the graph, which convolutions
-# keep in a layout of their own. TensorFlow makes some 20 copies of constants, 40 as it writes them, so no larger ones.
+# keep in a layout of their own. TensorFlow makes tens of copies of constants (benchmarks/NOTES.md), so no larger ones.
 CONSTANT_BYTES = 2**28
 UNIT_PIXELS = tf.TensorSpec([None, None, None, 3], tf.float32, name="images")
 ENCODED = tf.TensorSpec([None], tf.string, name="image_bytes")
