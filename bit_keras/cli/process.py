@@ -10,6 +10,8 @@ import sys
 
 def import_tensorflow():
     """Imports TensorFlow without the lines that it prints about itself; its own log levels do not silence these."""
+    if "tensorflow" in sys.modules:
+        return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
@@ -24,6 +26,7 @@ def import_tensorflow():
         os.dup2(stderr, 2)
         os.close(stderr)
         os.close(nowhere)
+    gc.freeze()  # nor are they ever looked through later
 
 
 def end(code):
