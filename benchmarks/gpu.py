@@ -183,6 +183,8 @@ def arguments():
     parser.add_argument("--precision", default="mixed_bfloat16", choices=["mixed_bfloat16", "float32"])
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     options = parser.parse_args()
+    if not options.out.parent.is_dir():
+        parser.error(f"expected --out in a folder that exists, received {options.out}")
     try:
         Variant.parse(options.variant)
     except ValueError as error:

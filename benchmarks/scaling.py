@@ -114,7 +114,7 @@ def main():
                 f"| {series} | {value} | " + " | ".join(f"{rate:.1f}" if rate else "" for rate in rates) + " |",
                 flush=True,
             )
-    file.write_text(json.dumps(results, indent=2) + "\n")
+        file.write_text(json.dumps(results, indent=2) + "\n")
     draw(results, file.with_suffix(".png"))
 
 

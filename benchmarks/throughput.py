@@ -80,10 +80,12 @@ def case(workers, task, batch, side, rounds):
     for _ in range(rounds):
         for form, worker in able.items():
             answers[form].append(worker.ask("go"))
+    for form in [form for form, given in answers.items() if not all(given)]:
+        print(f"Without {form}, which ended on the way.")
+        del answers[form]
     return {
         form: {"seconds": [one["seconds"] for one in given], "peak_bytes": given[-1]["peak_bytes"]}
         for form, given in answers.items()
-        if all(given)
     }
 
 
@@ -176,9 +178,11 @@ def main():
             rows = summary(case(workers, task, int(batch), int(side), options.rounds), int(batch))
         print(told(name, rows), flush=True)
         rows = results.get(name, {}) | rows
-        results[name] = {form: rows[form] for form in FORMS if form in rows}
+        if rows:
+            results[name] = {form: rows[form] for form in FORMS if form in rows}
         file.write_text(json.dumps(results, indent=2) + "\n")
-    draw(results, file.with_suffix(".png"))
+    if results:
+        draw(results, file.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
 """Which micro-batches, recomputation and precision make a run fit into a given memory."""
 
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 
 import keras
+import tensorflow as tf
 
 from bit_keras.errors import UserError
 from bit_keras.models.variant import Architecture, Variant
 from bit_keras.recipes.hyperrule import HyperRule
 from bit_keras.recipes.upstream import UpstreamRecipe
-from bit_keras.training.memory import batches_bytes, cost_of, parts_of
+from bit_keras.training.memory import batches_bytes, cost_of, machine_bytes, pictures_to_keep
 from bit_keras.training.xla import pays
 from bit_keras.weights.assigning import arrays_of
 from bit_keras.weights.catalogue import find_preset
@@ -54,18 +55,20 @@ class Fit:
         micro_batches: equal parts that a device computes its batch in.
         remat: whether the units are recomputed.
         precision: "float32" or "mixed_bfloat16".
+        xla: whether XLA compiles the normalizations.
         peak_bytes: what a step is expected to need at most, beyond the imported libraries.
     """
 
     micro_batches: int
     remat: bool
     precision: str
+    xla: bool
     peak_bytes: int
 
     @property
     def options(self):
         """Arguments of `finetune` and `pretrain`: `bit.finetune(..., **fit.options)`."""
-        return {"micro_batches": self.micro_batches, "remat": self.remat, "precision": self.precision}
+        return {name: getattr(self, name) for name in ("micro_batches", "remat", "precision", "xla")}
 
 
 def fit_to(
@@ -74,9 +77,10 @@ def fit_to(
     """Returns the `Fit` of a run into `memory`, of the first form of these of which some number of parts fits.
 
     In float32 with all activations kept; in float32 with units recomputed; in mixed_bfloat16 with units recomputed. Of
-    each, the fewest parts, a power of two, that fit. The model of memory was measured on CPUs, where predictions lay
-    within 15 % of the peaks (benchmarks/memory.py), batches that are made ahead included. Of a GPU's memory two batches
-    are counted, as the others are in the machine's.
+    each, the fewest parts that fit. The model of memory was measured on CPUs, where predictions lay within 15 % of the
+    peaks (benchmarks/memory.py, 1.5 GB and more), batches that are made ahead included. The pictures that `finetune`
+    keeps, if they fit a quarter of the machine's free memory, are counted too. Of a GPU's memory two batches are
+    counted, as all else is in the machine's.
 
     Args:
         rule: the run's `HyperRule` or `UpstreamRecipe`.
@@ -91,24 +95,26 @@ def fit_to(
     """
     if not isinstance(rule, (HyperRule, UpstreamRecipe)):
         raise UserError(f"Expected `rule` as a HyperRule or an UpstreamRecipe. Received: rule={rule!r}.")
-    if not isinstance(replicas, int) or replicas < 1:
+    if not isinstance(replicas, Integral) or isinstance(replicas, bool) or replicas < 1:
         raise UserError(f"Expected `replicas` as a whole number of at least 1. Received: replicas={replicas!r}.")
     if rule.batch_size % replicas:
         raise UserError(f"Expected a batch that {replicas} replicas divide. Received: batch_size={rule.batch_size}.")
-    if not isinstance(memory, Real) or not memory > 0:
+    if not isinstance(memory, Real) or isinstance(memory, bool) or not memory > 0:
         raise UserError(f"Expected `memory` in bytes, a number over 0. Received: memory={memory!r}.")
+    if xla not in (None, True, False):
+        raise UserError(f"Expected `xla` as None, True or False. Received: xla={xla!r}.")
     architecture, fits = _architecture(model), []
     if architecture.normalization == "batch":
         raise UserError("Expected a model with group normalization. Received: one with batch normalization.")
+    pictures = rule.batch_size // replicas
+    always = batches_bytes(pictures, rule.crop) + _kept_bytes(rule, replicas)
     for precision, remat in FORMS:
         cost = cost_of(architecture, crop=rule.crop, dtype=precision)
-        for parts in parts_of(rule.batch_size // replicas):
-            pictures = rule.batch_size // replicas // parts
-            form = {"precision": precision, "remat": remat, "xla": pays(cost, rule) if xla is None else xla}
-            peak = peak_bytes(cost, pictures=pictures, is_divided=parts > 1, **form)
-            peak += batches_bytes(rule.batch_size // replicas, rule.crop)
+        form = {"precision": precision, "remat": remat, "xla": pays(cost, rule) if xla is None else bool(xla)}
+        for parts in (count for count in range(1, pictures + 1) if pictures % count == 0):
+            peak = always + peak_bytes(cost, pictures=pictures // parts, is_divided=parts > 1, **form)
             if peak <= memory:
-                return Fit(parts, remat, precision, peak)
+                return Fit(parts, peak_bytes=peak, **form)
             fits.append(peak)
     raise UserError(
         f"Expected at least {min(fits) / 1e9:.2f} GB for {architecture.variant} at {rule.crop} px. "
@@ -133,6 +139,13 @@ def peak_bytes(cost, *, pictures, precision, remat, xla, is_divided):
         of_picture = cost.kept_bytes + shares.of_unit[precision] * cost.unit_bytes
     weights = shares.of_weights + shares.of_weights_in_parts * is_divided
     return round(shares.start + shares.of_layer * cost.layers + weights * cost.weight_bytes + of_picture * pictures)
+
+
+def _kept_bytes(rule, replicas):
+    """Returns the memory of a replica that kept pictures take; those of GPUs are in the machine's."""
+    if isinstance(rule, UpstreamRecipe) or tf.config.list_physical_devices("GPU"):
+        return 0
+    return pictures_to_keep(rule.num_examples, rule, start=0, free=machine_bytes()) // replicas
 
 
 def _architecture(model):

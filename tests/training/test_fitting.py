@@ -1,10 +1,12 @@
 """`bit.fit_to` picks the form that changes least and fits."""
 
 import dataclasses
+from functools import partial
 
 import pytest
 
 import bit_keras as bit
+from bit_keras.recipes.upstream import upstream_recipe
 from bit_keras.training import fitting
 from bit_keras.training.memory import Cost
 
@@ -12,9 +14,17 @@ RULE = bit.HyperRule(5_000, (480, 480), batch_size=16, resize=500, crop=480)
 COST = Cost(activation_bytes=100, kept_bytes=20, unit_bytes=10, weight_bytes=1000, layers=2, multiply_adds=1)
 
 
+@pytest.fixture(autouse=True)
+def free(monkeypatch):
+    """Sets the machine's free memory; none, so that no pictures are kept."""
+    set_free = partial(monkeypatch.setattr, fitting, "machine_bytes")
+    set_free(lambda: 0)
+    return set_free
+
+
 def test_plenty_of_memory_takes_the_whole_batch_in_float32():
     fit = bit.fit_to(RULE, "R50x1", 1e12)
-    assert fit.options == {"micro_batches": 1, "remat": False, "precision": "float32"}
+    assert fit.options == {"micro_batches": 1, "remat": False, "precision": "float32", "xla": True}
 
 
 def test_less_memory_takes_more_parts_before_it_recomputes_and_recomputes_before_it_rounds():
@@ -65,6 +75,29 @@ def test_the_batches_that_are_made_ahead_are_part_of_it():
     assert fit.peak_bytes > 7 * 256 * 480 * 480 * 3 * 4  # as benchmarks/memory.py finds on CPUs, in float32
 
 
+def test_the_pictures_that_are_kept_are_part_of_it(free):
+    without, halves = (bit.fit_to(RULE, "R50x1", 1e12, replicas=replicas) for replicas in (1, 2))
+    pictures = 5_000 * 500 * 500 * 3 * 4  # float32, of the size before the crop
+    free(lambda: 4 * pictures)  # of which a quarter may be taken
+    assert bit.fit_to(RULE, "R50x1", 1e12).peak_bytes == without.peak_bytes + pictures
+    assert bit.fit_to(RULE, "R50x1", 1e12, replicas=2).peak_bytes == halves.peak_bytes + pictures // 2
+    free(lambda: 4 * pictures - 1)
+    assert bit.fit_to(RULE, "R50x1", 1e12) == without
+
+
+def test_an_upstream_recipe_keeps_no_pictures(free):
+    free(lambda: 10**15)
+    rule = upstream_recipe("BiT-S")
+    fit = bit.fit_to(rule, "R50x1", 1e12)
+    assert fit.micro_batches == 1 and fit.peak_bytes < 1e12
+
+
+def test_any_number_of_parts_that_divides_the_batch_may_be_chosen():
+    odd = dataclasses.replace(RULE, batch_size=15)
+    parts = {bit.fit_to(odd, "R50x1", memory, xla=False).micro_batches for memory in (1e12, 5e9, 3.6e9)}
+    assert parts == {1, 3, 5}
+
+
 def test_a_preset_counts_as_its_variant():
     assert bit.fit_to(RULE, "BiT-M-R50x1", 1e12) == bit.fit_to(RULE, "R50x1", 1e12)
 
@@ -85,13 +118,19 @@ def test_too_little_memory_is_told_with_the_least_that_is_needed():
         bit.fit_to(RULE, "R50x1", 1e8)
 
 
-@pytest.mark.parametrize("memory", ["6e9", None, 0, -1, float("nan")])
+@pytest.mark.parametrize("memory", ["6e9", None, 0, -1, float("nan"), True])
 def test_a_memory_that_is_none_is_refused(memory):
     with pytest.raises(bit.UserError, match="Expected `memory` in bytes"):
         bit.fit_to(RULE, "R50x1", memory)
 
 
-@pytest.mark.parametrize("replicas", [0, -1, "2"])
+@pytest.mark.parametrize("xla", ["yes", 2])
+def test_what_is_no_answer_to_xla_is_refused(xla):
+    with pytest.raises(bit.UserError, match="Expected `xla` as None, True or False"):
+        bit.fit_to(RULE, "R50x1", 1e12, xla=xla)
+
+
+@pytest.mark.parametrize("replicas", [0, -1, "2", True])
 def test_no_replicas_are_refused(replicas):
     with pytest.raises(bit.UserError, match="Expected `replicas` as a whole number of at least 1"):
         bit.fit_to(RULE, "R50x1", 1e12, replicas=replicas)
