@@ -45,7 +45,9 @@ def main(argv=None):
     except OSError as error:
         return _fail(f"{error.filename or 'A file'}: {error.strerror or error}.", 1)
     except KeyboardInterrupt:
-        return _fail("Interrupted. Run the same command again to go on.", 130)
+        return _fail(
+            "Interrupted. Run the same command again to go on with a run, or to begin anew with all else.", 130
+        )
 
 
 def run():

@@ -78,9 +78,10 @@ def fit_to(
 
     In float32 with all activations kept; in float32 with units recomputed; in mixed_bfloat16 with units recomputed. Of
     each, the fewest parts that fit. The model of memory was measured on CPUs, where predictions lay within 15 % of the
-    peaks (benchmarks/memory.py, 1.5 GB and more), batches that are made ahead included. The pictures that `finetune`
-    keeps, if they fit a quarter of the machine's free memory, are counted too. Of a GPU's memory two batches are
-    counted, as all else is in the machine's.
+    peaks (benchmarks/memory.py, 1.5 GB and more), batches that are made ahead included, and the resized pictures that
+    `finetune` keeps where they fit a quarter of the machine's free memory. It looks at the machine, not at `memory`:
+    where more is free than that, it may keep more than is counted here (its plan says how much). Of a GPU's memory two
+    batches are counted, as all else is in the machine's.
 
     Args:
         rule: the run's `HyperRule` or `UpstreamRecipe`.
@@ -107,7 +108,7 @@ def fit_to(
     if architecture.normalization == "batch":
         raise UserError("Expected a model with group normalization. Received: one with batch normalization.")
     pictures = rule.batch_size // replicas
-    always = batches_bytes(pictures, rule.crop) + _kept_bytes(rule, replicas)
+    always = batches_bytes(pictures, rule.crop) + _kept_bytes(rule, memory, replicas)
     for precision, remat in FORMS:
         cost = cost_of(architecture, crop=rule.crop, dtype=precision)
         form = {"precision": precision, "remat": remat, "xla": pays(cost, rule) if xla is None else bool(xla)}
@@ -141,11 +142,12 @@ def peak_bytes(cost, *, pictures, precision, remat, xla, is_divided):
     return round(shares.start + shares.of_layer * cost.layers + weights * cost.weight_bytes + of_picture * pictures)
 
 
-def _kept_bytes(rule, replicas):
+def _kept_bytes(rule, memory, replicas):
     """Returns the memory of a replica that kept pictures take; those of GPUs are in the machine's."""
     if isinstance(rule, UpstreamRecipe) or tf.config.list_physical_devices("GPU"):
         return 0
-    return pictures_to_keep(rule.num_examples, rule, start=0, free=machine_bytes()) // replicas
+    free = min(machine_bytes(), replicas * memory)
+    return pictures_to_keep(rule.num_examples, rule, start=0, free=free) // replicas
 
 
 def _architecture(model):

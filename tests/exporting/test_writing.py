@@ -130,6 +130,11 @@ def test_a_size_that_is_no_number_of_pixels_is_refused(small_model, tmp_path, im
         bit.export(small_model, tmp_path / "out", image_size=image_size)
 
 
+def test_a_folder_named_as_an_onnx_file_is_refused(small_model, tmp_path):
+    with pytest.raises(bit.UserError, match=r"Expected a folder.*model\.onnx.*'onnx'"):
+        bit.export(small_model, tmp_path / "model.onnx")
+
+
 def test_what_is_no_path_is_refused(small_model):
     with pytest.raises(bit.UserError, match=r"Expected `out` as a path.*None"):
         bit.export(small_model, None)

@@ -81,6 +81,7 @@ def test_the_pictures_that_are_kept_are_part_of_it(free):
     free(lambda: 4 * pictures)  # of which a quarter may be taken
     assert bit.fit_to(RULE, "R50x1", 1e12).peak_bytes == without.peak_bytes + pictures
     assert bit.fit_to(RULE, "R50x1", 1e12, replicas=2).peak_bytes == halves.peak_bytes + pictures // 2
+    assert bit.fit_to(RULE, "R50x1", 4 * pictures - 1).peak_bytes == without.peak_bytes
     free(lambda: 4 * pictures - 1)
     assert bit.fit_to(RULE, "R50x1", 1e12) == without
 
