@@ -28,7 +28,8 @@ def export(
     "saved_model": load it with `obj = tf.saved_model.load(out)` or `hub.load(out)`.
 
     - `obj(images, training=False)`: float32 (batch, height, width, 3) in [0, 1], one or more of any size, to logits
-      (batch, classes), or to features (batch, 2048 * width) of a headless model. `obj.trainable_variables` have the canonical names.
+      (batch, classes), or to features (batch, 2048 * width) of a headless model. `obj.trainable_variables` have the
+      canonical names.
     - `obj.signatures["serving_default"](image_bytes=...)`: encoded JPEG, PNG, BMP or GIF pictures (batch,) to
       "class_names" and "scores" (batch, classes), likeliest first; of a headless model to "features".
     - `obj.signatures["features"](images=...)`: as the call, to "features".
@@ -62,9 +63,10 @@ def export(
             replaced.
 
     Raises:
-        UserError: if `out` is no path, in use or named *.onnx without that format, the format is unknown, `xla` comes without `fold` or with ONNX, the
-            class names are too few or too many, a headless model has other than average pooling, which an export of
-            features could not be told apart from, or ONNX lacks its packages or is too small for the weights.
+        UserError: if `out` is no path, in use or named *.onnx without that format, the format is unknown, `xla` comes
+            without `fold` or with ONNX, the class names are too few or too many, a headless model has other than
+            average pooling, which an export of features could not be told apart from, or ONNX lacks its packages or is
+            too small for the weights.
         SaveError: if it cannot be written, or computes something else than the model; nothing is left half done.
     """
     if not isinstance(out, (str, PathLike)):
