@@ -92,7 +92,7 @@ def fit_to(
 
     Raises:
         UserError: if nothing fits, for another rule or model, a batch that the replicas do not divide, a memory that is
-            no number over 0, or batch normalization, whose results change with the parts.
+            no number over 0, an `xla` that is no answer, or batch normalization, whose results change with the parts.
     """
     if not isinstance(rule, (HyperRule, UpstreamRecipe)):
         raise UserError(f"Expected `rule` as a HyperRule or an UpstreamRecipe. Received: rule={rule!r}.")
